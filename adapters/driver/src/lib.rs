@@ -1,0 +1,1 @@
+//! The async driver of the npws connection pool, generic over the runtime.

@@ -1,0 +1,130 @@
+//! The byte stream below TLS and WebSocket, whatever it is made of.
+
+use std::fmt;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures::{AsyncRead, AsyncWrite};
+
+/// A byte stream that a connection can run over. Every type with these traits is one.
+///
+/// ```
+/// use npws_driver::Io;
+///
+/// fn is_io<T: Io>(_: &T) {}
+/// # let stream = futures::io::Cursor::new(Vec::new());
+/// is_io(&stream);
+/// ```
+pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Io for T {}
+
+/// A byte stream and, where it has some, its addresses.
+///
+/// ```
+/// use npws_driver::Socket;
+///
+/// # let stream = futures::io::Cursor::new(Vec::new());
+/// let socket = Socket::new(stream).with_addrs(None, Some(([192, 0, 2, 1], 8443).into()));
+/// assert_eq!(socket.peer_addr(), Some(([192, 0, 2, 1], 8443).into()));
+/// ```
+pub struct Socket {
+    io: Box<dyn Io>,
+    local: Option<SocketAddr>,
+    peer: Option<SocketAddr>,
+}
+
+impl Socket {
+    /// A stream without addresses.
+    ///
+    /// ```
+    /// # use npws_driver::Socket;
+    /// # let stream = futures::io::Cursor::new(Vec::new());
+    /// assert_eq!(Socket::new(stream).peer_addr(), None);
+    /// ```
+    #[must_use]
+    pub fn new(io: impl Io + 'static) -> Self {
+        Self { io: Box::new(io), local: None, peer: None }
+    }
+
+    /// The same stream with these addresses, which [`Connection`](crate::Connection) then tells.
+    ///
+    /// ```
+    /// # use npws_driver::Socket;
+    /// # let stream = futures::io::Cursor::new(Vec::new());
+    /// let local = ([127, 0, 0, 1], 8443).into();
+    /// assert_eq!(Socket::new(stream).with_addrs(Some(local), None).local_addr(), Some(local));
+    /// ```
+    #[must_use]
+    pub fn with_addrs(self, local: Option<SocketAddr>, peer: Option<SocketAddr>) -> Self {
+        Self { local, peer, ..self }
+    }
+
+    /// The address of this end, if known.
+    ///
+    /// ```
+    /// # use npws_driver::Socket;
+    /// # let stream = futures::io::Cursor::new(Vec::new());
+    /// assert_eq!(Socket::new(stream).local_addr(), None);
+    /// ```
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.local
+    }
+
+    /// The address of the other end, if known.
+    ///
+    /// ```
+    /// # use npws_driver::Socket;
+    /// # let stream = futures::io::Cursor::new(Vec::new());
+    /// assert_eq!(Socket::new(stream).peer_addr(), None);
+    /// ```
+    #[must_use]
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket").field("local", &self.local).field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+
+    fn poll_read_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_read_vectored(cx, bufs)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_close(cx)
+    }
+}

@@ -1,0 +1,262 @@
+//! What a pool can be told, with the accepted ranges.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::fmt::Debug;
+use core::net::IpAddr;
+use core::ops::RangeInclusive;
+use core::time::Duration;
+
+use crate::{ConfigError, LinkConfig, Policy};
+
+const COUNT: RangeInclusive<usize> = 1..=65_536;
+const SHORT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
+const DAY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
+
+/// What both kinds of pool can be told.
+///
+/// ```
+/// use npws_core::PoolConfig;
+/// assert!(PoolConfig::default().validate().is_ok());
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct PoolConfig {
+    /// How long a connection whose peer sent data and closed can still be taken by its ID: 1 ms to 24 h, 30 s unless
+    /// told.
+    pub retention: Duration,
+    /// How long a take by the ID of a connection that is gone fails at once with the reason: 1 ms to 1 h, 30 s unless
+    /// told.
+    pub tombstone: Duration,
+    /// Whether the [control ID](crate::ConnectionId::CONTROL) is taken by its ID only, never by `take_next`.
+    pub control_channel: bool,
+    /// What each connection is told.
+    pub link: LinkConfig,
+}
+
+impl Default for PoolConfig {
+    fn default() -> Self {
+        Self {
+            retention: Duration::from_secs(30),
+            tombstone: Duration::from_secs(30),
+            control_channel: false,
+            link: LinkConfig::default(),
+        }
+    }
+}
+
+impl PoolConfig {
+    /// Checks every value.
+    ///
+    /// ```
+    /// # use npws_core::PoolConfig;
+    /// # use core::time::Duration;
+    /// let config = PoolConfig { retention: Duration::ZERO, ..PoolConfig::default() };
+    /// assert_eq!(config.validate().unwrap_err().field(), "retention");
+    /// ```
+    ///
+    /// # Errors
+    /// Names the first field whose value is outside its range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        within("retention", self.retention, DAY)?;
+        within("tombstone", self.tombstone, SHORT)?;
+        if let Some(keepalive) = self.link.keepalive {
+            within("keepalive", keepalive, DAY)?;
+        }
+        within("pong_timeout", self.link.pong_timeout, SHORT)?;
+        within("early_data_limit", self.link.early_data_limit, 1..=64 << 20)
+    }
+}
+
+/// What a client pool can be told.
+///
+/// ```
+/// use core::time::Duration;
+/// use npws_core::ClientConfig;
+///
+/// let config = ClientConfig {
+///     capacity: 5..=20,
+///     interval: Duration::from_millis(100)..=Duration::from_secs(1),
+///     ..ClientConfig::default()
+/// };
+/// assert!(config.validate().is_ok());
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientConfig {
+    /// The least and the greatest number of idle connections to aim for: each 1 to 65,536, `1..=1` unless told.
+    pub capacity: RangeInclusive<usize>,
+    /// The shortest and the longest time between rounds: each 1 ms to 1 h, `1 s..=1 s` unless told.
+    pub interval: RangeInclusive<Duration>,
+    /// The total deadline of one dial, from name resolution to the ID: 1 ms to 1 h, 10 s unless told.
+    pub dial_timeout: Duration,
+    /// How many dials may be under way at once: 1 to 65,536, 64 unless told.
+    pub max_concurrent_dials: usize,
+    /// The first and the longest pause after failed dials: each 1 ms to 1 h, `100 ms..=10 s` unless told.
+    ///
+    /// The pause doubles with every failure in a row and is drawn from the upper half, so that clients of one server
+    /// do not come back in a wave.
+    pub backoff: RangeInclusive<Duration>,
+    /// The rule that adapts capacity and interval.
+    pub policy: Policy,
+    /// What both kinds of pool can be told.
+    pub pool: PoolConfig,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        let second = Duration::from_secs(1);
+        Self {
+            capacity: 1..=1,
+            interval: second..=second,
+            dial_timeout: Duration::from_secs(10),
+            max_concurrent_dials: 64,
+            backoff: Duration::from_millis(100)..=Duration::from_secs(10),
+            policy: Policy::default(),
+            pool: PoolConfig::default(),
+        }
+    }
+}
+
+impl ClientConfig {
+    /// Checks every value.
+    ///
+    /// ```
+    /// # use npws_core::ClientConfig;
+    /// let config = ClientConfig { capacity: 20..=5, ..ClientConfig::default() };
+    /// assert_eq!(
+    ///     config.validate().unwrap_err().to_string(),
+    ///     "capacity is 20..=5, accepted is a range that does not end before it begins"
+    /// );
+    /// ```
+    ///
+    /// # Errors
+    /// Names the first field whose value is outside its range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        both_within("capacity", &self.capacity, COUNT)?;
+        both_within("interval", &self.interval, SHORT)?;
+        within("dial_timeout", self.dial_timeout, SHORT)?;
+        within("max_concurrent_dials", self.max_concurrent_dials, COUNT)?;
+        both_within("backoff", &self.backoff, SHORT)?;
+        self.pool.validate()
+    }
+}
+
+/// What a server pool can be told.
+///
+/// ```
+/// use npws_core::ServerConfig;
+///
+/// let config = ServerConfig { capacity: 100, path: Some("/tunnel".into()), ..ServerConfig::default() };
+/// assert!(config.validate().is_ok());
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerConfig {
+    /// How many idle connections to accept: 1 to 65,536, 1 unless told.
+    pub capacity: usize,
+    /// The deadline of each phase of a handshake, which are TLS, the request head, and the answer with the ID: 1 ms to
+    /// 1 h, 10 s unless told.
+    pub handshake_timeout: Duration,
+    /// The path to answer on; any path unless told. It begins with `/`.
+    pub path: Option<String>,
+    /// The addresses to serve; any address unless told. IPv4-mapped IPv6 addresses count as IPv4.
+    pub allow: Option<BTreeSet<IpAddr>>,
+    /// The first and the longest pause after failures of the listener: each 1 ms to 1 h, `10 ms..=1 s` unless told.
+    pub backoff: RangeInclusive<Duration>,
+    /// What both kinds of pool can be told.
+    pub pool: PoolConfig,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            capacity: 1,
+            handshake_timeout: Duration::from_secs(10),
+            path: None,
+            allow: None,
+            backoff: Duration::from_millis(10)..=Duration::from_secs(1),
+            pool: PoolConfig::default(),
+        }
+    }
+}
+
+impl ServerConfig {
+    /// Checks every value.
+    ///
+    /// ```
+    /// # use npws_core::ServerConfig;
+    /// let config = ServerConfig { path: Some("tunnel".into()), ..ServerConfig::default() };
+    /// assert_eq!(config.validate().unwrap_err().field(), "path");
+    /// ```
+    ///
+    /// # Errors
+    /// Names the first field whose value is outside its range.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        within("capacity", self.capacity, COUNT)?;
+        within("handshake_timeout", self.handshake_timeout, SHORT)?;
+        both_within("backoff", &self.backoff, SHORT)?;
+        match &self.path {
+            Some(path) if !path.starts_with('/') => {
+                Err(ConfigError::new("path", path.to_string(), "a path that begins with /"))
+            }
+            _ => self.pool.validate(),
+        }
+    }
+}
+
+fn within<T: PartialOrd + Debug>(
+    field: &'static str,
+    value: T,
+    accepted: RangeInclusive<T>,
+) -> Result<(), ConfigError> {
+    if accepted.contains(&value) {
+        return Ok(());
+    }
+    Err(ConfigError::new(field, format!("{value:?}"), format!("{:?} to {:?}", accepted.start(), accepted.end())))
+}
+
+fn both_within<T: PartialOrd + Debug + Copy>(
+    field: &'static str,
+    range: &RangeInclusive<T>,
+    accepted: RangeInclusive<T>,
+) -> Result<(), ConfigError> {
+    if range.is_empty() {
+        return Err(ConfigError::new(field, format!("{range:?}"), "a range that does not end before it begins"));
+    }
+    within(field, *range.start(), accepted.clone())?;
+    within(field, *range.end(), accepted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_field_value_and_accepted_range() {
+        let client = ClientConfig::default();
+        let none = Duration::ZERO..=Duration::ZERO;
+        let cases = [
+            (ClientConfig { capacity: 0..=5, ..client.clone() }, "capacity is 0, accepted is 1 to 65536"),
+            (ClientConfig { interval: none.clone(), ..client.clone() }, "interval is 0ns, accepted is 1ms to 3600s"),
+            (ClientConfig { backoff: none, ..client.clone() }, "backoff is 0ns, accepted is 1ms to 3600s"),
+            (
+                ClientConfig { dial_timeout: Duration::ZERO, ..client.clone() },
+                "dial_timeout is 0ns, accepted is 1ms to 3600s",
+            ),
+            (
+                ClientConfig {
+                    pool: PoolConfig {
+                        link: LinkConfig { early_data_limit: 0, ..LinkConfig::default() },
+                        ..PoolConfig::default()
+                    },
+                    ..client
+                },
+                "early_data_limit is 0, accepted is 1 to 67108864",
+            ),
+        ];
+        for (config, message) in cases {
+            assert_eq!(config.validate().unwrap_err().to_string(), message);
+        }
+        let server = ServerConfig { capacity: 70_000, ..ServerConfig::default() };
+        assert_eq!(server.validate().unwrap_err().to_string(), "capacity is 70000, accepted is 1 to 65536");
+    }
+}

@@ -1,0 +1,40 @@
+//! The state machines of the npws connection pool, without any IO, clock or randomness of their own.
+//!
+//! npws keeps pre-warmed WebSocket connections, paired by a 4-byte ID, between a client pool and a server pool. This
+//! crate decides everything above a WebSocket message and does nothing: time is passed in, randomness is passed in, and
+//! what is to be done is polled out. So an event loop of any kind can drive it, and a test can replay a failure from
+//! its seed.
+//!
+//! - [`ClientPool`] and [`ServerPool`] hold the connections of one end: who may take which, when to dial, whom to let
+//!   in. A connection is whatever the driver registers; the pools never look inside.
+//! - [`Link`] is one connection above WebSocket messages: the ID step, early data, keep-alive, and how it ends.
+//!
+//! Most users want the `npws` crate, which runs these machines on tokio, smol or async-std.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+mod config;
+mod error;
+mod id;
+mod link;
+mod peer;
+mod pool;
+mod random;
+mod reason;
+mod rejection;
+mod time;
+
+pub use config::{ClientConfig, PoolConfig, ServerConfig};
+pub use error::{ConfigError, TakeError};
+pub use id::{ConnectionId, IdSource, ParseIdError};
+pub use link::{Link, LinkConfig, LinkMessage, LinkOutput};
+pub use peer::{PeerGeneration, Role};
+pub use pool::{
+    AcceptId, Accepting, ClientPool, ConnectionKey, DialFailure, DialFailures, DialId, Dialing, Output, Policy, Pool,
+    ServerPool, Side, Stats, Taken, WaiterId,
+};
+pub use reason::{CloseReason, Violation};
+pub use rejection::Rejection;
+pub use time::Instant;

@@ -1,0 +1,104 @@
+//! One accepted socket on its way to becoming a connection.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use core::net::IpAddr;
+
+use crate::{ConnectionId, Instant};
+
+/// One accepted socket of a server pool. It ends in exactly one outcome: accepted, failed, rejected or aborted.
+///
+/// ```
+/// # use npws_core::{Instant, ServerConfig, ServerPool};
+/// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
+/// let accept = pool.handle_incoming(Instant::ZERO, "192.0.2.1".parse().ok());
+/// assert!(accept.is_some(), "an open pool looks at every socket");
+/// # Ok::<(), npws_core::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AcceptId(u64);
+
+/// How far a handshake has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// TLS, or the request head where there is no TLS.
+    Request,
+    /// The answer and the ID are being written; slot and ID are reserved.
+    Answering(ConnectionId),
+    /// A rejection is being written.
+    Rejecting,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Accept {
+    pub(super) address: Option<IpAddr>,
+    pub(super) phase: Phase,
+    deadline: Instant,
+}
+
+/// The handshakes under way.
+#[derive(Debug, Default)]
+pub(super) struct Accepts {
+    all: BTreeMap<AcceptId, Accept>,
+    deadlines: BTreeSet<(Instant, AcceptId)>,
+    reserved: BTreeSet<ConnectionId>,
+    issued: u64,
+}
+
+impl Accepts {
+    pub(super) fn begin(&mut self, address: Option<IpAddr>, deadline: Instant) -> AcceptId {
+        let accept = AcceptId(self.issued);
+        self.issued += 1;
+        self.all.insert(accept, Accept { address, phase: Phase::Request, deadline });
+        self.deadlines.insert((deadline, accept));
+        accept
+    }
+
+    pub(super) fn get(&self, accept: AcceptId) -> Option<&Accept> {
+        self.all.get(&accept)
+    }
+
+    pub(super) fn enter(&mut self, accept: AcceptId, phase: Phase, deadline: Instant) {
+        let Some(entry) = self.all.get_mut(&accept) else { return };
+        self.deadlines.remove(&(entry.deadline, accept));
+        self.deadlines.insert((deadline, accept));
+        entry.phase = phase;
+        entry.deadline = deadline;
+        if let Phase::Answering(id) = phase {
+            self.reserved.insert(id);
+        }
+    }
+
+    pub(super) fn end(&mut self, accept: AcceptId) -> Option<Phase> {
+        let entry = self.all.remove(&accept)?;
+        self.deadlines.remove(&(entry.deadline, accept));
+        if let Phase::Answering(id) = entry.phase {
+            self.reserved.remove(&id);
+        }
+        Some(entry.phase)
+    }
+
+    pub(super) fn first(&self) -> Option<AcceptId> {
+        self.all.first_key_value().map(|(accept, _)| *accept)
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<(Instant, AcceptId)> {
+        self.deadlines.first().copied()
+    }
+
+    /// How many slots are reserved.
+    pub(super) fn reserved(&self) -> usize {
+        self.reserved.len()
+    }
+
+    pub(super) fn is_reserved(&self, id: ConnectionId) -> bool {
+        self.reserved.contains(&id)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.issued
+    }
+}

@@ -1,0 +1,240 @@
+//! The side that dials.
+
+use alloc::collections::BTreeMap;
+
+use super::backoff::Backoff;
+use super::controller::Controller;
+use super::dial::{DialFailure, DialFailures, DialId};
+use super::exchange::Exchange;
+use super::registry::ConnectionKey;
+use super::{ClientPool, Output, Pool, Side, Stats, Steps};
+use crate::random::Jitter;
+use crate::{ClientConfig, CloseReason, ConfigError, ConnectionId, Instant, PeerGeneration, Role};
+
+/// What a client pool has beyond the connections: dials, rounds and the controller.
+#[derive(Debug)]
+pub struct Dialing {
+    config: ClientConfig,
+    controller: Controller,
+    backoff: Backoff,
+    jitter: Jitter,
+    dials: BTreeMap<DialId, Dial>,
+    next_round: Instant,
+    /// Connections since the last round, for the controller.
+    created: usize,
+    /// Dials that the last round owes because of the dial limit.
+    owed: usize,
+    began: u64,
+    failures: DialFailures,
+    last_failure: Option<(Instant, DialFailure)>,
+}
+
+#[derive(Debug)]
+struct Dial {
+    deadline: Instant,
+    /// The failures in a row when it began: of the dials that began together, the first failure speaks for all.
+    failures_before: u32,
+}
+
+impl<C> ClientPool<C> {
+    /// A client pool whose first round is due at once. `seed` is where its jitter comes from.
+    ///
+    /// # Errors
+    /// When a value of `config` is outside its range.
+    ///
+    /// ```
+    /// use npws_core::{ClientConfig, ClientPool, Instant};
+    ///
+    /// let pool = ClientPool::<()>::new(ClientConfig::default(), 42, Instant::ZERO)?;
+    /// assert_eq!(pool.poll_timeout(), Some(Instant::ZERO));
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    pub fn new(config: ClientConfig, seed: u64, now: Instant) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let exchange = Exchange::new(Role::Client, config.pool.clone());
+        let side = Dialing {
+            controller: Controller::new(config.policy, config.capacity.clone(), config.interval.clone()),
+            backoff: Backoff::new(config.backoff.clone()),
+            jitter: Jitter::new(seed),
+            dials: BTreeMap::new(),
+            next_round: now,
+            created: 0,
+            owed: 0,
+            began: 0,
+            failures: DialFailures::default(),
+            last_failure: None,
+            config,
+        };
+        Ok(Pool::assemble(exchange, side))
+    }
+
+    /// A dial produced a connection with this ID. `None` when the dial had been given up: the connection comes back as
+    /// [`Output::Close`].
+    ///
+    /// An idle connection with the same ID is replaced: the server has forgotten it.
+    pub fn handle_dialed(
+        &mut self,
+        now: Instant,
+        dial: DialId,
+        id: ConnectionId,
+        peer: PeerGeneration,
+        connection: C,
+    ) -> Option<ConnectionKey> {
+        let key = if self.side.dials.remove(&dial).is_some() {
+            self.side.backoff.succeed();
+            self.side.created += 1;
+            Some(self.exchange.register(id, peer, connection))
+        } else {
+            self.exchange.emit(Output::Close { connection, reason: CloseReason::HandshakeFailed });
+            None
+        };
+        self.settle(now);
+        key
+    }
+
+    /// A dial failed.
+    pub fn handle_dial_failed(&mut self, now: Instant, dial: DialId, failure: DialFailure) {
+        self.side.fail(now, dial, failure);
+        self.settle(now);
+    }
+
+    /// The current target of idle connections (Go: `Capacity`).
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.side.controller.capacity()
+    }
+
+    /// The current time between rounds (Go: `Interval`).
+    #[must_use]
+    pub fn interval(&self) -> core::time::Duration {
+        self.side.controller.interval()
+    }
+}
+
+impl Dialing {
+    fn fail(&mut self, now: Instant, dial: DialId, failure: DialFailure) {
+        let Some(Dial { failures_before, .. }) = self.dials.remove(&dial) else { return };
+        self.failures.count(failure);
+        self.last_failure = Some((now, failure));
+        if failures_before == self.backoff.failures() {
+            self.backoff.fail(now, &mut self.jitter);
+        }
+    }
+
+    /// All dials have the same time, so the first to begin is the first to end.
+    fn first_deadline(&self) -> Option<(Instant, DialId)> {
+        self.dials.first_key_value().map(|(dial, Dial { deadline, .. })| (*deadline, *dial))
+    }
+
+    /// How many connections are missing: waiters want one each on top of the capacity.
+    fn missing<C>(&self, exchange: &Exchange<C>) -> usize {
+        let target = self.controller.capacity() + exchange.waiters.waiting_next();
+        target.saturating_sub(exchange.registry.counts().idle + self.dials.len())
+    }
+
+    fn begin<C>(&mut self, exchange: &mut Exchange<C>, now: Instant, wanted: usize) {
+        if self.backoff.is_paused(now) {
+            // What is missing is looked at again when the pause ends.
+            self.owed = 0;
+            return;
+        }
+        let room = self.config.max_concurrent_dials.saturating_sub(self.dials.len());
+        // While the server fails, one dial at a time asks whether it is back.
+        let room = if self.backoff.is_failing() { room.min(1) } else { room };
+        let count = wanted.min(room);
+        for _ in 0..count {
+            let dial = DialId(self.began);
+            self.began += 1;
+            let deadline = now + self.config.dial_timeout;
+            self.dials.insert(dial, Dial { deadline, failures_before: self.backoff.failures() });
+            exchange.emit(Output::Dial(dial));
+        }
+        self.owed = wanted - count;
+        if self.backoff.is_failing() && count > 0 {
+            // A dial into a black hole must not keep the next from asking again.
+            self.backoff.pause(now, &mut self.jitter);
+        }
+    }
+
+    fn round<C>(&mut self, exchange: &mut Exchange<C>, now: Instant) {
+        if self.began > 0 {
+            self.controller.after_round(core::mem::take(&mut self.created));
+        }
+        let idle = exchange.registry.counts().idle;
+        self.controller.before_round(idle);
+        let missing = self.missing(exchange);
+        self.begin(exchange, now, missing);
+        if idle > self.controller.capacity()
+            && let Some(key) = exchange.registry.oldest_closable(exchange.reserved_for_control())
+        {
+            exchange.close_connection(now, key, CloseReason::Surplus);
+        }
+        self.next_round = now + self.controller.interval();
+    }
+}
+
+impl<C> Side<C> for Dialing {}
+
+impl<C> Steps<C> for Dialing {
+    fn settle(&mut self, exchange: &mut Exchange<C>, now: Instant) {
+        if !exchange.is_open() {
+            return;
+        }
+        let missing = self.missing(exchange);
+        self.owed = self.owed.min(missing);
+        let wanted = if exchange.waiters.waiting() > 0 { missing } else { self.owed };
+        if wanted > 0 {
+            self.begin(exchange, now, wanted);
+        }
+    }
+
+    fn stop(&mut self, exchange: &mut Exchange<C>, _now: Instant) {
+        for (dial, _) in core::mem::take(&mut self.dials) {
+            exchange.emit(Output::AbortDial(dial));
+        }
+        self.owed = 0;
+    }
+
+    fn poll_timeout(&self, exchange: &Exchange<C>) -> Option<Instant> {
+        if !exchange.is_open() {
+            return None;
+        }
+        let deadline = self.first_deadline().map(|(deadline, _)| deadline);
+        let has_room = self.dials.len() < self.config.max_concurrent_dials;
+        let retry = self.backoff.until().filter(|_| has_room && self.missing(exchange) > 0);
+        [deadline, retry, Some(self.next_round)].into_iter().flatten().min()
+    }
+
+    fn handle_timeout(&mut self, exchange: &mut Exchange<C>, now: Instant) {
+        if !exchange.is_open() {
+            return;
+        }
+        while let Some((deadline, dial)) = self.first_deadline()
+            && deadline <= now
+        {
+            exchange.emit(Output::AbortDial(dial));
+            self.fail(now, dial, DialFailure::Timeout);
+        }
+        if self.next_round <= now {
+            self.round(exchange, now);
+        } else if self.backoff.until().is_some_and(|until| until <= now) {
+            let missing = self.missing(exchange);
+            self.begin(exchange, now, missing);
+        }
+    }
+
+    fn report(&self, stats: &mut Stats) {
+        stats.handshakes = self.dials.len();
+        stats.capacity = self.controller.capacity();
+        stats.interval = self.controller.interval();
+        stats.dials_total = self.began;
+        stats.dial_failures = self.failures;
+        stats.last_dial_failure = self.last_failure;
+    }
+
+    fn assert_consistent(&self, exchange: &Exchange<C>) {
+        assert!(self.dials.len() <= self.config.max_concurrent_dials, "more dials than the limit");
+        assert!(exchange.is_open() || self.dials.is_empty(), "a dial outlived the pool");
+        assert!(self.owed <= self.missing(exchange), "more dials are owed than connections are missing");
+    }
+}

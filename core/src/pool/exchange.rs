@@ -1,0 +1,351 @@
+//! Where connections and waiters meet.
+
+use alloc::collections::VecDeque;
+use core::time::Duration;
+
+use super::registry::{ConnectionKey, Evicted, Registry, Standing};
+use super::waiters::{Progress, WaiterId, Waiters, Want};
+use super::{Output, Taken};
+use crate::{CloseReason, ConnectionId, Instant, PeerGeneration, PoolConfig, Role, TakeError};
+
+/// How far a pool's life has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Life {
+    Open,
+    Draining { until: Instant },
+    Closed,
+}
+
+/// Registry and waiters of one pool, and what is to be told to its driver.
+#[derive(Debug)]
+pub(crate) struct Exchange<C> {
+    role: Role,
+    config: PoolConfig,
+    pub(super) life: Life,
+    pub(super) registry: Registry<C>,
+    pub(super) waiters: Waiters,
+    outputs: VecDeque<Output<C>>,
+}
+
+impl<C> Exchange<C> {
+    pub(super) fn new(role: Role, config: PoolConfig) -> Self {
+        Self {
+            role,
+            config,
+            life: Life::Open,
+            registry: Registry::new(),
+            waiters: Waiters::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.life == Life::Open
+    }
+
+    pub(super) fn emit(&mut self, output: Output<C>) {
+        self.outputs.push_back(output);
+    }
+
+    pub(super) fn poll_output(&mut self) -> Option<Output<C>> {
+        self.outputs.pop_front()
+    }
+
+    pub(super) fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
+    /// The control ID when `take_next` is to leave it alone.
+    pub(super) fn reserved_for_control(&self) -> Option<ConnectionId> {
+        self.config.control_channel.then_some(ConnectionId::CONTROL)
+    }
+
+    pub(super) fn take(&mut self, now: Instant, want: Want, timeout: Duration) -> WaiterId {
+        let waiter = self.waiters.add(want, now + timeout);
+        if let Some(error) = self.refusal(now, want) {
+            self.fail(waiter, error);
+        } else {
+            match want {
+                Want::Id(id) => self.pair_by_id(id),
+                Want::Next => self.pair_next(),
+            }
+            if timeout.is_zero() && self.waiters.progress(waiter) == Some(Progress::Waiting) {
+                self.fail(waiter, TakeError::Timeout);
+            }
+        }
+        waiter
+    }
+
+    /// Why a new take need not even wait.
+    fn refusal(&self, now: Instant, want: Want) -> Option<TakeError> {
+        match (self.life, want) {
+            (Life::Closed, _) => Some(TakeError::Closed),
+            (Life::Draining { .. }, Want::Next) => Some(TakeError::Draining),
+            (_, Want::Next) => None,
+            (_, Want::Id(id)) if self.registry.registered(id).is_some() => None,
+            // The control ID comes again with the next connection.
+            (_, Want::Id(id)) if id.is_control() => None,
+            (_, Want::Id(id)) if self.registry.is_taken(id) => Some(TakeError::Gone(CloseReason::Taken)),
+            (_, Want::Id(id)) => self.registry.tombstone(now, id).map(TakeError::Gone),
+        }
+    }
+
+    /// The connection that a waiter is offered.
+    pub(super) fn offered(&self, waiter: WaiterId) -> Option<(ConnectionKey, &C)> {
+        match self.waiters.progress(waiter)? {
+            Progress::Offered(key) => self.registry.connection(key).map(|connection| (key, connection)),
+            _ => None,
+        }
+    }
+
+    pub(super) fn complete(&mut self, now: Instant, waiter: WaiterId) -> Option<Result<Taken<C>, TakeError>> {
+        let outcome = match self.waiters.progress(waiter)? {
+            Progress::Waiting => return None,
+            Progress::Failed(error) => Err(error),
+            Progress::Offered(key) => {
+                let (connection, peer) = self.registry.take(key)?;
+                Ok(Taken { key, peer, connection })
+            }
+        };
+        self.waiters.remove(waiter);
+        if let Ok(Taken { key, .. }) = &outcome {
+            self.give_up(now, key.id(), CloseReason::Taken);
+        }
+        Some(outcome)
+    }
+
+    pub(super) fn cancel(&mut self, waiter: WaiterId) {
+        if let Some(Progress::Offered(key)) = self.waiters.remove(waiter) {
+            self.registry.withdraw(key);
+            self.pair(key);
+        }
+    }
+
+    pub(super) fn register(&mut self, id: ConnectionId, peer: PeerGeneration, connection: C) -> ConnectionKey {
+        if let Some(former) = self.registry.registered(id)
+            && let Some(evicted) = self.registry.evict(former, CloseReason::Replaced)
+        {
+            // Whoever was offered the old connection by this ID gets the new one.
+            self.requeue_and_close(evicted, CloseReason::Replaced);
+        }
+        let key = self.registry.register(id, peer, connection);
+        self.pair(key);
+        key
+    }
+
+    /// A connection is no more.
+    pub(super) fn close_connection(&mut self, now: Instant, key: ConnectionKey, reason: CloseReason) {
+        let Some(evicted) = self.registry.evict(key, reason) else { return };
+        let id = key.id();
+        if let Some(waiter) = evicted.offered_to
+            && !id.is_control()
+            && self.waiters.want(waiter) == Some(Want::Id(id))
+        {
+            self.fail(waiter, TakeError::Gone(reason));
+        }
+        self.give_up(now, id, reason);
+        self.requeue_and_close(evicted, reason);
+        self.expire_waiters(now);
+        self.pair_next();
+    }
+
+    fn requeue_and_close(&mut self, evicted: Evicted<C>, reason: CloseReason) {
+        if let Some(waiter) = evicted.offered_to
+            && let Some(Progress::Offered(_)) = self.waiters.progress(waiter)
+        {
+            self.requeue(waiter);
+        }
+        self.emit(Output::Close { connection: evicted.connection, reason });
+    }
+
+    /// Nobody need wait for `id` any more. The control ID is another matter: it comes again with the next connection.
+    pub(super) fn give_up(&mut self, now: Instant, id: ConnectionId, reason: CloseReason) {
+        if id.is_control() {
+            return;
+        }
+        self.registry.bury(now, id, reason, now + self.config.tombstone);
+        while let Some(waiter) = self.waiters.first_by_id(id) {
+            self.fail(waiter, TakeError::Gone(reason));
+        }
+    }
+
+    /// The peer took the connection, so `take_next` must not.
+    pub(super) fn claim(&mut self, key: ConnectionKey) {
+        if self.registry.standing(key) == Some(Standing::Idle) {
+            self.leave_idle(key, Standing::Claimed);
+        }
+    }
+
+    /// The peer sent data and closed, so only `take` by this ID is left, and not for ever.
+    pub(super) fn retain(&mut self, now: Instant, key: ConnectionKey) {
+        match self.registry.standing(key) {
+            None | Some(Standing::Retained { .. }) => {}
+            Some(Standing::Idle | Standing::Claimed) => {
+                self.leave_idle(key, Standing::Retained { until: now + self.config.retention });
+            }
+        }
+    }
+
+    fn leave_idle(&mut self, key: ConnectionKey, standing: Standing) {
+        let offered_to = self.registry.set_standing(key, standing);
+        if let Some(waiter) = offered_to
+            && self.waiters.want(waiter) == Some(Want::Next)
+        {
+            self.registry.withdraw(key);
+            self.requeue(waiter);
+            self.pair_next();
+        }
+        self.pair_by_id(key.id());
+    }
+
+    /// Gives a waiter that lost its offer its old place in the queue.
+    fn requeue(&mut self, waiter: WaiterId) {
+        let draining = matches!(self.life, Life::Draining { .. });
+        if draining && self.waiters.want(waiter) == Some(Want::Next) {
+            self.fail(waiter, TakeError::Draining);
+        } else {
+            self.waiters.set_progress(waiter, Progress::Waiting);
+        }
+    }
+
+    /// A taken connection came to its end.
+    pub(super) fn release(&mut self, now: Instant, key: ConnectionKey) {
+        if self.registry.release(key) && self.registry.registered(key.id()).is_none() {
+            self.give_up(now, key.id(), CloseReason::Taken);
+        }
+    }
+
+    /// Closes every connection that nobody has taken yet.
+    pub(super) fn close_all(&mut self, now: Instant, reason: CloseReason) {
+        for key in self.registry.keys(None) {
+            self.close_connection(now, key, reason);
+        }
+    }
+
+    pub(super) fn drain(&mut self, now: Instant, until: Instant) {
+        if !self.is_open() {
+            return;
+        }
+        self.life = Life::Draining { until };
+        while let Some(waiter) = self.waiters.first_next() {
+            self.fail(waiter, TakeError::Draining);
+        }
+        // A v1 peer would keep a ghost of a connection that we close under it: those wait for the deadline.
+        for key in self.registry.keys(Some(PeerGeneration::V2)) {
+            self.close_connection(now, key, CloseReason::Drained);
+        }
+        self.close_if_drained(now);
+    }
+
+    /// Ends a drain that is over.
+    pub(super) fn close_if_drained(&mut self, now: Instant) {
+        let Life::Draining { until } = self.life else { return };
+        let counts = self.registry.counts();
+        let present = counts.idle + counts.offered + counts.claimed + counts.retained;
+        if present == 0 || until <= now {
+            self.close_all(now, CloseReason::Drained);
+            self.close();
+        }
+    }
+
+    pub(super) fn close(&mut self) {
+        if self.life == Life::Closed {
+            return;
+        }
+        self.life = Life::Closed;
+        while let Some(waiter) = self.waiters.first_waiting() {
+            self.fail(waiter, TakeError::Closed);
+        }
+        for key in self.registry.keys(None) {
+            if let Some(evicted) = self.registry.evict(key, CloseReason::PoolClosed) {
+                if let Some(waiter) = evicted.offered_to {
+                    self.fail(waiter, TakeError::Closed);
+                }
+                self.emit(Output::Close { connection: evicted.connection, reason: CloseReason::PoolClosed });
+            }
+        }
+        self.emit(Output::Closed);
+    }
+
+    pub(super) fn poll_timeout(&self) -> Option<Instant> {
+        let waiter = self.waiters.next_deadline().map(|(deadline, _)| deadline);
+        let retained = self.registry.next_retained().map(|(until, _)| until);
+        let drained = if let Life::Draining { until } = self.life { Some(until) } else { None };
+        [waiter, retained, drained].into_iter().flatten().min()
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) {
+        self.expire_waiters(now);
+        while let Some((until, key)) = self.registry.next_retained()
+            && until <= now
+        {
+            self.close_connection(now, key, CloseReason::RetentionExpired);
+        }
+    }
+
+    fn expire_waiters(&mut self, now: Instant) {
+        while let Some((deadline, waiter)) = self.waiters.next_deadline()
+            && deadline <= now
+        {
+            self.fail(waiter, TakeError::Timeout);
+        }
+    }
+
+    fn fail(&mut self, waiter: WaiterId, error: TakeError) {
+        self.waiters.set_progress(waiter, Progress::Failed(error));
+        self.emit(Output::Wake(waiter));
+    }
+
+    /// Offers a connection to whom it suits: who asked for it by ID first.
+    fn pair(&mut self, key: ConnectionKey) {
+        self.pair_by_id(key.id());
+        self.pair_next();
+    }
+
+    fn pair_by_id(&mut self, id: ConnectionId) {
+        if let Some(key) = self.registry.available(id)
+            && let Some(waiter) = self.waiters.first_by_id(id)
+        {
+            self.offer(key, waiter);
+        }
+    }
+
+    fn pair_next(&mut self) {
+        while let Some(waiter) = self.waiters.first_next()
+            && let Some(key) = self.next_idle()
+        {
+            self.offer(key, waiter);
+        }
+    }
+
+    /// Newest first on the client, oldest first on the server: two ends that both take next rarely meet.
+    fn next_idle(&self) -> Option<ConnectionKey> {
+        let spare = self.reserved_for_control();
+        let mut idle = self.registry.idle().filter(|key| Some(key.id()) != spare);
+        match self.role {
+            Role::Client => idle.next_back(),
+            Role::Server => idle.next(),
+        }
+    }
+
+    fn offer(&mut self, key: ConnectionKey, waiter: WaiterId) {
+        self.registry.offer(key, waiter);
+        self.waiters.set_progress(waiter, Progress::Offered(key));
+        self.emit(Output::Wake(waiter));
+    }
+
+    /// Panics when a connection was lost or doubled, or a waiter was left without the connection it could have.
+    pub(super) fn assert_consistent(&self) {
+        self.registry.assert_consistent();
+        assert_eq!(self.waiters.offered().count(), self.registry.counts().offered, "an offer has no waiter");
+        for id in self.waiters.waiting_for() {
+            assert!(self.registry.available(id).is_none(), "{id} is available while a waiter wants it");
+        }
+        let starving = self.waiters.first_next().is_some() && self.next_idle().is_some();
+        assert!(!starving, "a connection is idle while a waiter wants the next");
+        if self.life == Life::Closed {
+            assert_eq!(self.waiters.waiting(), 0, "a waiter outlived the pool");
+            assert!(self.registry.keys(None).is_empty(), "a connection outlived the pool");
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The side that accepts.
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use super::accept::{AcceptId, Accepts, Phase};
+use super::backoff::Backoff;
+use super::exchange::Exchange;
+use super::registry::ConnectionKey;
+use super::{Output, Pool, ServerPool, Side, Stats, Steps};
+use crate::random::Jitter;
+use crate::{CloseReason, ConfigError, ConnectionId, IdSource, Instant, PeerGeneration, Rejection, Role, ServerConfig};
+
+/// With a tenth of all IDs alive, one call in 10^100 would run out of tries.
+const ID_TRIES: usize = 100;
+
+/// What a server pool has beyond the connections: handshakes, IDs and admission.
+#[derive(Debug)]
+pub struct Accepting<I> {
+    config: ServerConfig,
+    ids: Ids<I>,
+    jitter: Jitter,
+    backoff: Backoff,
+    accepts: Accepts,
+    is_listening: bool,
+    accept_failures: u64,
+    rejected: u64,
+    listener_failures: u64,
+}
+
+/// Keeps the derive of `Debug` from asking it of every source.
+struct Ids<I>(I);
+
+impl<I> core::fmt::Debug for Ids<I> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("IdSource")
+    }
+}
+
+impl<C, I: IdSource> ServerPool<C, I> {
+    /// A server pool. `ids` names its connections, `seed` is where its jitter comes from.
+    ///
+    /// # Errors
+    /// When a value of `config` is outside its range.
+    ///
+    /// ```
+    /// use npws_core::{ServerConfig, ServerPool};
+    ///
+    /// let mut last = 0_u32;
+    /// let ids = move || {
+    ///     last += 1;
+    ///     last.to_be_bytes()
+    /// };
+    /// let pool = ServerPool::<(), _>::new(ServerConfig::default(), ids, 42)?;
+    /// assert_eq!(pool.capacity(), 1);
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    pub fn new(config: ServerConfig, ids: I, seed: u64) -> Result<Self, ConfigError> {
+        config.validate()?;
+        let exchange = Exchange::new(Role::Server, config.pool.clone());
+        let side = Accepting {
+            ids: Ids(ids),
+            jitter: Jitter::new(seed),
+            backoff: Backoff::new(config.backoff.clone()),
+            accepts: Accepts::default(),
+            is_listening: true,
+            accept_failures: 0,
+            rejected: 0,
+            listener_failures: 0,
+            config,
+        };
+        Ok(Pool::assemble(exchange, side))
+    }
+
+    /// A peer opened a socket. `None` when the pool takes no more: drop it.
+    ///
+    /// The first phase begins: TLS where there is TLS, the request head otherwise.
+    pub fn handle_incoming(&mut self, now: Instant, address: Option<IpAddr>) -> Option<AcceptId> {
+        if !self.exchange.is_open() {
+            return None;
+        }
+        self.side.backoff.succeed();
+        let accept = self.side.accepts.begin(address, now + self.side.config.handshake_timeout);
+        self.settle(now);
+        Some(accept)
+    }
+
+    /// The TLS handshake is done, the phase of the request head begins.
+    pub fn handle_secured(&mut self, now: Instant, accept: AcceptId) {
+        self.side.accepts.enter(accept, Phase::Request, now + self.side.config.handshake_timeout);
+        self.settle(now);
+    }
+
+    /// The request head is complete: reserves a slot and an ID, or says what to answer instead.
+    ///
+    /// `upgrade` is what the head says beyond the path: whether it asks for an upgrade in good form.
+    ///
+    /// # Errors
+    /// The rejection to answer; the handshake ends with
+    /// [`handle_accept_failed`](Self::handle_accept_failed) once it is written.
+    ///
+    /// ```
+    /// # use npws_core::{Instant, Rejection, ServerConfig, ServerPool};
+    /// # let now = Instant::ZERO;
+    /// # let config = ServerConfig { path: Some("/pool".into()), ..ServerConfig::default() };
+    /// # let mut pool = ServerPool::<(), _>::new(config, || [0, 0, 0, 1], 7)?;
+    /// let accept = pool.handle_incoming(now, None).expect("open");
+    /// assert_eq!(pool.handle_request(now, accept, "/other", Ok(())), Err(Rejection::NotFound));
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    pub fn handle_request(
+        &mut self,
+        now: Instant,
+        accept: AcceptId,
+        path: &str,
+        upgrade: Result<(), Rejection>,
+    ) -> Result<ConnectionId, Rejection> {
+        let admitted = self.side.admit(&self.exchange, accept, path, upgrade);
+        let phase = match admitted {
+            Ok(id) => {
+                self.exchange.registry.unbury(id);
+                Phase::Answering(id)
+            }
+            Err(_) => {
+                self.side.rejected += 1;
+                Phase::Rejecting
+            }
+        };
+        self.side.accepts.enter(accept, phase, now + self.side.config.handshake_timeout);
+        self.settle(now);
+        admitted
+    }
+
+    /// Answer and ID are written: the connection becomes idle. `None` when the handshake had been given up: the
+    /// connection comes back as [`Output::Close`].
+    pub fn handle_accepted(
+        &mut self,
+        now: Instant,
+        accept: AcceptId,
+        peer: PeerGeneration,
+        connection: C,
+    ) -> Option<ConnectionKey> {
+        let key = if let Some(Phase::Answering(id)) = self.side.accepts.end(accept) {
+            Some(self.exchange.register(id, peer, connection))
+        } else {
+            self.exchange.emit(Output::Close { connection, reason: CloseReason::HandshakeFailed });
+            None
+        };
+        self.settle(now);
+        key
+    }
+
+    /// A handshake ended without a connection; its slot and its ID are free again.
+    pub fn handle_accept_failed(&mut self, now: Instant, accept: AcceptId) {
+        self.side.end(&mut self.exchange, now, accept);
+        self.settle(now);
+    }
+
+    /// The listener failed to accept. Wait this long before asking it again.
+    pub fn handle_listener_failure(&mut self, now: Instant) -> Duration {
+        self.side.listener_failures += 1;
+        self.add_error();
+        self.side.backoff.fail(now, &mut self.side.jitter);
+        self.settle(now);
+        self.side.backoff.until().map_or(Duration::ZERO, |until| until - now)
+    }
+
+    /// How many idle connections the pool accepts (Go: `Capacity`).
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.side.config.capacity
+    }
+}
+
+impl<I: IdSource> Accepting<I> {
+    fn admit<C>(
+        &mut self,
+        exchange: &Exchange<C>,
+        accept: AcceptId,
+        path: &str,
+        upgrade: Result<(), Rejection>,
+    ) -> Result<ConnectionId, Rejection> {
+        // A handshake that was given up meanwhile has nothing to answer: any rejection will do.
+        let address = self.accepts.get(accept).ok_or(Rejection::Full)?.address;
+        if let Some(allow) = &self.config.allow
+            && !address.is_some_and(|address| allow.iter().any(|ip| ip.to_canonical() == address.to_canonical()))
+        {
+            return Err(Rejection::Forbidden);
+        }
+        if self.config.path.as_deref().is_some_and(|own| own != path) {
+            return Err(Rejection::NotFound);
+        }
+        upgrade?;
+        if exchange.registry.counts().idle + self.accepts.reserved() >= self.config.capacity {
+            return Err(Rejection::Full);
+        }
+        self.new_id(exchange).ok_or(Rejection::Full)
+    }
+
+    fn new_id<C>(&mut self, exchange: &Exchange<C>) -> Option<ConnectionId> {
+        if !self.is_alive(exchange, ConnectionId::CONTROL) {
+            return Some(ConnectionId::CONTROL);
+        }
+        for _ in 0..ID_TRIES {
+            let id = self.ids.0.next_id();
+            if !self.is_alive(exchange, id) {
+                return Some(id);
+            }
+        }
+        None
+    }
+
+    fn is_alive<C>(&self, exchange: &Exchange<C>, id: ConnectionId) -> bool {
+        exchange.registry.registered(id).is_some() || exchange.registry.is_taken(id) || self.accepts.is_reserved(id)
+    }
+}
+
+impl<I> Accepting<I> {
+    fn end<C>(&mut self, exchange: &mut Exchange<C>, now: Instant, accept: AcceptId) {
+        match self.accepts.end(accept) {
+            None | Some(Phase::Rejecting) => return,
+            // The peer may have seen the ID, so somebody may ask for it.
+            Some(Phase::Answering(id)) => exchange.give_up(now, id, CloseReason::HandshakeFailed),
+            Some(Phase::Request) => {}
+        }
+        self.accept_failures += 1;
+    }
+}
+
+impl<C, I> Side<C> for Accepting<I> {}
+
+impl<C, I> Steps<C> for Accepting<I> {
+    fn settle(&mut self, _exchange: &mut Exchange<C>, _now: Instant) {}
+
+    fn stop(&mut self, exchange: &mut Exchange<C>, now: Instant) {
+        if core::mem::take(&mut self.is_listening) {
+            exchange.emit(Output::StopListening);
+        }
+        while let Some(accept) = self.accepts.first() {
+            exchange.emit(Output::AbortAccept(accept));
+            self.end(exchange, now, accept);
+        }
+    }
+
+    fn poll_timeout(&self, _exchange: &Exchange<C>) -> Option<Instant> {
+        self.accepts.next_deadline().map(|(deadline, _)| deadline)
+    }
+
+    fn handle_timeout(&mut self, exchange: &mut Exchange<C>, now: Instant) {
+        while let Some((deadline, accept)) = self.accepts.next_deadline()
+            && deadline <= now
+        {
+            exchange.emit(Output::AbortAccept(accept));
+            self.end(exchange, now, accept);
+        }
+    }
+
+    fn report(&self, stats: &mut Stats) {
+        stats.handshakes = self.accepts.len();
+        stats.capacity = self.config.capacity;
+        stats.accepted_total = self.accepts.total();
+        stats.accept_failures = self.accept_failures;
+        stats.rejected_total = self.rejected;
+        stats.listener_failures = self.listener_failures;
+    }
+
+    fn assert_consistent(&self, exchange: &Exchange<C>) {
+        assert!(exchange.is_open() || self.accepts.len() == 0, "a handshake outlived the pool");
+        assert_eq!(exchange.is_open(), self.is_listening, "listening while not open, or the other way round");
+    }
+}

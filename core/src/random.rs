@@ -1,0 +1,45 @@
+//! Seeded pseudo-randomness for jitter. Never used for IDs or masks.
+
+use core::time::Duration;
+
+/// SplitMix64 (Steele, Lea, Flood 2014): tiny, seedable, and good enough to spread timers.
+#[derive(Debug, Clone)]
+pub(crate) struct Jitter(u64);
+
+impl Jitter {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next_u64(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A duration drawn evenly from `low..high` (`low` if that is empty).
+    pub(crate) fn between(&mut self, low: Duration, high: Duration) -> Duration {
+        let span = high.saturating_sub(low).as_nanos().min(u128::from(u64::MAX));
+        let drawn = (span * u128::from(self.next_u64())) >> 64;
+        low.saturating_add(Duration::from_nanos(u64::try_from(drawn).unwrap_or(u64::MAX)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stays_within_its_bounds_and_varies() {
+        let mut jitter = Jitter::new(7);
+        let (low, high) = (Duration::from_millis(10), Duration::from_millis(20));
+        let drawn: alloc::vec::Vec<_> = (0..1000).map(|_| jitter.between(low, high)).collect();
+        assert!(drawn.iter().all(|d| (low..high).contains(d)));
+        assert!(drawn.iter().any(|d| *d < Duration::from_millis(11)));
+        assert!(drawn.iter().any(|d| *d > Duration::from_millis(19)));
+        assert_eq!(jitter.between(high, low), high);
+        assert!(jitter.between(Duration::ZERO, Duration::MAX) > Duration::ZERO);
+    }
+}
