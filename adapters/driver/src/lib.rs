@@ -1,1 +1,48 @@
-//! The async driver of the npws connection pool, generic over the runtime.
+//! The async driver of the npws connection pool, generic over the [`Runtime`].
+//!
+//! It carries out what the machines of `npws-core` decide: sockets, TLS, WebSocket, timers and tasks. Users add the
+//! crate `npws`, which names the pools for each runtime; this crate is for those who bring a runtime of their own.
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod address;
+mod client;
+mod clock;
+mod connection;
+mod error;
+mod gate;
+mod link_timers;
+mod pool;
+mod read_ahead;
+mod runtime;
+mod server;
+mod settings;
+mod shared;
+mod slot;
+mod socket;
+mod take;
+mod tcp;
+#[cfg(test)]
+mod testing;
+mod timer;
+mod tls;
+mod transport;
+mod upgrade;
+mod wire;
+
+pub use async_tungstenite;
+pub use client::{ClientPool, ClientPoolBuilder, DialTarget, Dials};
+pub use connection::{Connection, IntoWebSocketError, StreamError};
+pub use error::{BuildError, DialError};
+pub use gate::Gate;
+pub use npws_core::{
+    CloseReason, ConfigError, ConnectionId, DialFailure, DialFailures, ParseIdError, PeerGeneration, Policy, Stats,
+    TakeError,
+};
+pub use pool::Pool;
+pub use runtime::Runtime;
+pub use server::{Accepts, ServerPool, ServerPoolBuilder};
+pub use socket::{Io, Socket};
+pub use tcp::TcpOptions;
+pub use tls::*;
+pub use upgrade::client::UpgradeError;

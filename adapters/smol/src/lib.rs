@@ -1,1 +1,137 @@
-//! stub
+//! The npws WebSocket connection pool on smol and async-io.
+//!
+//! Everything else is in the crate `npws`, which re-exports this one as `npws::smol`.
+//!
+//! ```
+//! use std::time::Duration;
+//! use npws_smol::{ClientPool, ServerPool};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! smol::block_on(async {
+//!     let second = Duration::from_secs(1);
+//!     let server = ServerPool::builder().capacity(5).bind("127.0.0.1:0").await?;
+//!     let address = server.local_addr().expect("it has a listener").to_string();
+//!     let client = ClientPool::builder(address).connect()?;
+//!
+//!     let (id, _server_end) = server.take_next(second).await?;
+//!     let client_end = client.take(id, second).await?;
+//!     assert_eq!(client_end.id(), id);
+//!     Ok(())
+//! })
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Instant;
+
+use async_io::{Async, Timer};
+use npws_driver::Runtime;
+use smol::Executor;
+use socket2::SockRef;
+
+/// A pool that dials, on smol.
+pub type ClientPool = npws_driver::ClientPool<Smol>;
+
+/// A pool that accepts, on smol.
+pub type ServerPool = npws_driver::ServerPool<Smol>;
+
+/// An executor of smol's with async-io for sockets and timers.
+///
+/// Unless told otherwise, pools share one executor with a thread for each core, since the one behind `smol::spawn` has a
+/// single thread and handshakes are to use every core.
+///
+/// ```
+/// use std::sync::Arc;
+/// use npws_smol::{ClientPool, Smol};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let executor = Arc::new(smol::Executor::new());
+/// let pool = ClientPool::builder("localhost:8443").runtime(Smol::from(executor)).connect()?;
+/// assert_eq!(pool.active(), 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Smol(Arc<Executor<'static>>);
+
+impl From<Arc<Executor<'static>>> for Smol {
+    /// The caller runs the executor.
+    fn from(executor: Arc<Executor<'static>>) -> Self {
+        Self(executor)
+    }
+}
+
+impl fmt::Debug for Smol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Smol")
+    }
+}
+
+impl Runtime for Smol {
+    type Stream = Async<TcpStream>;
+    type Listener = Async<TcpListener>;
+
+    fn current() -> io::Result<Self> {
+        static SHARED: OnceLock<Arc<Executor<'static>>> = OnceLock::new();
+        let executor = SHARED.get_or_init(|| Arc::new(Executor::new()));
+        start_threads(executor)?;
+        Ok(Self(executor.clone()))
+    }
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> impl Future<Output = ()> + Send + 'static {
+        async move {
+            Timer::at(deadline).await;
+        }
+    }
+
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        self.0.spawn(future).detach();
+    }
+
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        smol::net::resolve((host, port)).await
+    }
+
+    async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
+        Async::<TcpStream>::connect(addr).await
+    }
+
+    fn listen(&self, listener: TcpListener) -> io::Result<Self::Listener> {
+        Async::new(listener)
+    }
+
+    async fn accept(&self, listener: &Self::Listener) -> io::Result<(Self::Stream, SocketAddr)> {
+        listener.accept().await
+    }
+
+    fn socket(stream: &Self::Stream) -> SockRef<'_> {
+        SockRef::from(stream)
+    }
+}
+
+/// Starts the shared executor's threads the first time.
+fn start_threads(executor: &Arc<Executor<'static>>) -> io::Result<()> {
+    static STARTED: OnceLock<Result<(), io::ErrorKind>> = OnceLock::new();
+    let started = STARTED.get_or_init(|| {
+        let count = thread::available_parallelism().map_or(1, |count| count.get());
+        for index in 0..count {
+            let executor = executor.clone();
+            thread::Builder::new()
+                .name(format!("npws-smol-{index}"))
+                .spawn(move || async_io::block_on(executor.run(std::future::pending::<()>())))
+                .map_err(|error| error.kind())?;
+        }
+        Ok(())
+    });
+    started.map_err(io::Error::from)
+}

@@ -15,6 +15,10 @@ use crate::{CloseReason, ConnectionId, Instant, PeerGeneration};
 const ID: ConnectionId = ConnectionId::from_bytes([1, 2, 3, 4]);
 const BOTH: [PeerGeneration; 2] = [PeerGeneration::V1, PeerGeneration::V2];
 
+/// Something done to a link, and the same at a given time.
+type Step = fn(&mut Link<Vec<u8>>);
+type StepAt = fn(&mut Link<Vec<u8>>, Instant);
+
 fn at(seconds: u64) -> Instant {
     Instant::from_epoch(Duration::from_secs(seconds))
 }

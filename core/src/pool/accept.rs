@@ -29,9 +29,9 @@ pub(super) enum Phase {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Accept {
-    pub(super) address: Option<IpAddr>,
-    pub(super) phase: Phase,
+struct Accept {
+    address: Option<IpAddr>,
+    phase: Phase,
     deadline: Instant,
 }
 
@@ -53,8 +53,12 @@ impl Accepts {
         accept
     }
 
-    pub(super) fn get(&self, accept: AcceptId) -> Option<&Accept> {
-        self.all.get(&accept)
+    pub(super) fn phase(&self, accept: AcceptId) -> Option<Phase> {
+        self.all.get(&accept).map(|accept| accept.phase)
+    }
+
+    pub(super) fn address(&self, accept: AcceptId) -> Option<IpAddr> {
+        self.all.get(&accept).and_then(|accept| accept.address)
     }
 
     pub(super) fn enter(&mut self, accept: AcceptId, phase: Phase, deadline: Instant) {

@@ -24,7 +24,7 @@ impl Backoff {
         self.failures > 0
     }
 
-    /// How many failures there were in a row: attempts that began before the last one count as one with it.
+    /// How many steps of growth there were since the last success.
     pub(super) fn failures(&self) -> u32 {
         self.failures
     }
@@ -39,13 +39,8 @@ impl Backoff {
     }
 
     pub(super) fn fail(&mut self, now: Instant, jitter: &mut Jitter) {
+        let doublings = self.failures.min(31);
         self.failures = self.failures.saturating_add(1);
-        self.pause(now, jitter);
-    }
-
-    /// Pauses again without counting another failure.
-    pub(super) fn pause(&mut self, now: Instant, jitter: &mut Jitter) {
-        let doublings = self.failures.saturating_sub(1).min(31);
         let full = self.pauses.start().saturating_mul(1 << doublings).min(*self.pauses.end());
         self.until = Some(now + jitter.between(full / 2, full));
     }

@@ -20,8 +20,14 @@ pub struct Dialing {
     jitter: Jitter,
     dials: BTreeMap<DialId, Dial>,
     next_round: Instant,
-    /// Connections since the last round, for the controller.
+    /// Connections since the controller last looked.
     created: usize,
+    /// The dials that began before this one have to end before the controller looks again.
+    round_end: DialId,
+    /// After a fresh connection died, what waiters miss is not dialed before this.
+    lull: Option<Instant>,
+    /// How many connections had come when a round or a lull began: those that came later are fresh.
+    seasoned: u64,
     /// Dials that the last round owes because of the dial limit.
     owed: usize,
     began: u64,
@@ -32,7 +38,7 @@ pub struct Dialing {
 #[derive(Debug)]
 struct Dial {
     deadline: Instant,
-    /// The failures in a row when it began: of the dials that began together, the first failure speaks for all.
+    /// The steps of the backoff when it began: of the dials that began together, the first failure speaks for all.
     failures_before: u32,
 }
 
@@ -59,6 +65,9 @@ impl<C> ClientPool<C> {
             dials: BTreeMap::new(),
             next_round: now,
             created: 0,
+            round_end: DialId(0),
+            lull: None,
+            seasoned: 0,
             owed: 0,
             began: 0,
             failures: DialFailures::default(),
@@ -81,9 +90,13 @@ impl<C> ClientPool<C> {
         connection: C,
     ) -> Option<ConnectionKey> {
         let key = if self.side.dials.remove(&dial).is_some() {
-            self.side.backoff.succeed();
             self.side.created += 1;
-            Some(self.exchange.register(id, peer, connection))
+            let key = self.exchange.register(id, peer, connection);
+            if self.side.backoff.is_failing() {
+                self.side.backoff.succeed();
+                self.side.owed = self.side.missing(&self.exchange);
+            }
+            Some(key)
         } else {
             self.exchange.emit(Output::Close { connection, reason: CloseReason::HandshakeFailed });
             None
@@ -151,19 +164,25 @@ impl Dialing {
         }
         self.owed = wanted - count;
         if self.backoff.is_failing() && count > 0 {
-            // A dial into a black hole must not keep the next from asking again.
-            self.backoff.pause(now, &mut self.jitter);
+            // A dial into a black hole must not keep the next from asking again, only less and less often.
+            self.backoff.fail(now, &mut self.jitter);
         }
     }
 
     fn round<C>(&mut self, exchange: &mut Exchange<C>, now: Instant) {
-        if self.began > 0 {
+        // Judged earlier, dials slower than the interval would look like no demand at all.
+        let is_over = self.dials.first_key_value().is_none_or(|(oldest, _)| *oldest >= self.round_end);
+        if is_over && self.began > 0 {
             self.controller.after_round(core::mem::take(&mut self.created));
         }
         let idle = exchange.registry.counts().idle;
-        self.controller.before_round(idle);
+        self.controller.before_round(idle + self.dials.len());
         let missing = self.missing(exchange);
         self.begin(exchange, now, missing);
+        if is_over {
+            self.round_end = DialId(self.began);
+        }
+        self.seasoned = exchange.registry.counts().registered_total;
         if idle > self.controller.capacity()
             && let Some(key) = exchange.registry.oldest_closable(exchange.reserved_for_control())
         {
@@ -180,9 +199,16 @@ impl<C> Steps<C> for Dialing {
         if !exchange.is_open() {
             return;
         }
+        if exchange.registry.died_since(self.seasoned) {
+            // A server that closes what it has just accepted must not be dialed in a tight loop.
+            self.seasoned = exchange.registry.counts().registered_total;
+            let longest = *self.config.backoff.start();
+            self.lull = Some(now + self.jitter.between(longest / 2, longest));
+        }
+        self.lull = self.lull.filter(|until| *until > now);
         let missing = self.missing(exchange);
         self.owed = self.owed.min(missing);
-        let wanted = if exchange.waiters.waiting() > 0 { missing } else { self.owed };
+        let wanted = if exchange.waiters.waiting() > 0 && self.lull.is_none() { missing } else { self.owed };
         if wanted > 0 {
             self.begin(exchange, now, wanted);
         }
@@ -200,9 +226,10 @@ impl<C> Steps<C> for Dialing {
             return None;
         }
         let deadline = self.first_deadline().map(|(deadline, _)| deadline);
-        let has_room = self.dials.len() < self.config.max_concurrent_dials;
-        let retry = self.backoff.until().filter(|_| has_room && self.missing(exchange) > 0);
-        [deadline, retry, Some(self.next_round)].into_iter().flatten().min()
+        let may_dial = self.dials.len() < self.config.max_concurrent_dials && self.missing(exchange) > 0;
+        let retry = self.backoff.until().filter(|_| may_dial);
+        let lull = self.lull.filter(|_| may_dial && exchange.waiters.waiting() > 0);
+        [deadline, retry, lull, Some(self.next_round)].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, exchange: &mut Exchange<C>, now: Instant) {

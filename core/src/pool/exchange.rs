@@ -1,6 +1,7 @@
 //! Where connections and waiters meet.
 
 use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::registry::{ConnectionKey, Evicted, Registry, Standing};
@@ -25,6 +26,7 @@ pub(crate) struct Exchange<C> {
     pub(super) registry: Registry<C>,
     pub(super) waiters: Waiters,
     outputs: VecDeque<Output<C>>,
+    is_announced: bool,
 }
 
 impl<C> Exchange<C> {
@@ -36,6 +38,7 @@ impl<C> Exchange<C> {
             registry: Registry::new(),
             waiters: Waiters::default(),
             outputs: VecDeque::new(),
+            is_announced: false,
         }
     }
 
@@ -82,12 +85,19 @@ impl<C> Exchange<C> {
             (Life::Closed, _) => Some(TakeError::Closed),
             (Life::Draining { .. }, Want::Next) => Some(TakeError::Draining),
             (_, Want::Next) => None,
-            (_, Want::Id(id)) if self.registry.registered(id).is_some() => None,
-            // The control ID comes again with the next connection.
-            (_, Want::Id(id)) if id.is_control() => None,
+            (_, Want::Id(id)) if self.registry.registered(id).is_some() || self.comes_again(id) => None,
             (_, Want::Id(id)) if self.registry.is_taken(id) => Some(TakeError::Gone(CloseReason::Taken)),
-            (_, Want::Id(id)) => self.registry.tombstone(now, id).map(TakeError::Gone),
+            (_, Want::Id(id)) => {
+                // Nothing new arrives any more, so what is not there will never be.
+                let draining = (!self.is_open()).then_some(TakeError::Draining);
+                self.registry.tombstone(now, id).map(TakeError::Gone).or(draining)
+            }
         }
+    }
+
+    /// Whether `id` is the control ID, which comes again with the next connection while there is one to come.
+    fn comes_again(&self, id: ConnectionId) -> bool {
+        id.is_control() && self.is_open()
     }
 
     /// The connection that a waiter is offered.
@@ -114,10 +124,11 @@ impl<C> Exchange<C> {
         Some(outcome)
     }
 
-    pub(super) fn cancel(&mut self, waiter: WaiterId) {
+    pub(super) fn cancel(&mut self, now: Instant, waiter: WaiterId) {
         if let Some(Progress::Offered(key)) = self.waiters.remove(waiter) {
             self.registry.withdraw(key);
             self.pair(key);
+            self.close_idle_if_draining(now);
         }
     }
 
@@ -135,18 +146,23 @@ impl<C> Exchange<C> {
 
     /// A connection is no more.
     pub(super) fn close_connection(&mut self, now: Instant, key: ConnectionKey, reason: CloseReason) {
+        self.discard(now, key, reason);
+        self.expire_waiters(now);
+        self.pair_next();
+    }
+
+    /// Closes a connection without looking for another for the waiter that it was offered to.
+    fn discard(&mut self, now: Instant, key: ConnectionKey, reason: CloseReason) {
         let Some(evicted) = self.registry.evict(key, reason) else { return };
         let id = key.id();
         if let Some(waiter) = evicted.offered_to
-            && !id.is_control()
+            && !self.comes_again(id)
             && self.waiters.want(waiter) == Some(Want::Id(id))
         {
             self.fail(waiter, TakeError::Gone(reason));
         }
         self.give_up(now, id, reason);
         self.requeue_and_close(evicted, reason);
-        self.expire_waiters(now);
-        self.pair_next();
     }
 
     fn requeue_and_close(&mut self, evicted: Evicted<C>, reason: CloseReason) {
@@ -158,9 +174,9 @@ impl<C> Exchange<C> {
         self.emit(Output::Close { connection: evicted.connection, reason });
     }
 
-    /// Nobody need wait for `id` any more. The control ID is another matter: it comes again with the next connection.
+    /// Nobody need wait for `id` any more, unless it comes again.
     pub(super) fn give_up(&mut self, now: Instant, id: ConnectionId, reason: CloseReason) {
-        if id.is_control() {
+        if self.comes_again(id) {
             return;
         }
         self.registry.bury(now, id, reason, now + self.config.tombstone);
@@ -217,9 +233,11 @@ impl<C> Exchange<C> {
 
     /// Closes every connection that nobody has taken yet.
     pub(super) fn close_all(&mut self, now: Instant, reason: CloseReason) {
+        // Nobody is offered another before all are gone: it would be the next to go.
         for key in self.registry.keys(None) {
-            self.close_connection(now, key, reason);
+            self.discard(now, key, reason);
         }
+        self.expire_waiters(now);
     }
 
     pub(super) fn drain(&mut self, now: Instant, until: Instant) {
@@ -230,11 +248,23 @@ impl<C> Exchange<C> {
         while let Some(waiter) = self.waiters.first_next() {
             self.fail(waiter, TakeError::Draining);
         }
-        // A v1 peer would keep a ghost of a connection that we close under it: those wait for the deadline.
-        for key in self.registry.keys(Some(PeerGeneration::V2)) {
-            self.close_connection(now, key, CloseReason::Drained);
+        let absent: Vec<_> = self.waiters.waiting_for().filter(|id| self.registry.registered(*id).is_none()).collect();
+        for id in absent {
+            while let Some(waiter) = self.waiters.first_by_id(id) {
+                self.fail(waiter, TakeError::Draining);
+            }
         }
+        self.close_idle_if_draining(now);
         self.close_if_drained(now);
+    }
+
+    /// A v1 peer would keep a ghost of a connection that we close under it: those wait for the deadline.
+    fn close_idle_if_draining(&mut self, now: Instant) {
+        if let Life::Draining { .. } = self.life {
+            for key in self.registry.keys(Some(PeerGeneration::V2)) {
+                self.close_connection(now, key, CloseReason::Drained);
+            }
+        }
     }
 
     /// Ends a drain that is over.
@@ -264,7 +294,13 @@ impl<C> Exchange<C> {
                 self.emit(Output::Close { connection: evicted.connection, reason: CloseReason::PoolClosed });
             }
         }
-        self.emit(Output::Closed);
+    }
+
+    /// Says that the pool is closed, once, after everything else that there was to do for it.
+    pub(super) fn announce_closed(&mut self) {
+        if self.life == Life::Closed && !core::mem::replace(&mut self.is_announced, true) {
+            self.emit(Output::Closed);
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
@@ -343,6 +379,10 @@ impl<C> Exchange<C> {
         }
         let starving = self.waiters.first_next().is_some() && self.next_idle().is_some();
         assert!(!starving, "a connection is idle while a waiter wants the next");
+        if let Life::Draining { .. } = self.life {
+            assert!(self.waiters.first_next().is_none(), "a waiter for the next outlived the drain's beginning");
+            assert!(self.registry.keys(Some(PeerGeneration::V2)).is_empty(), "an idle v2 connection outlived it");
+        }
         if self.life == Life::Closed {
             assert_eq!(self.waiters.waiting(), 0, "a waiter outlived the pool");
             assert!(self.registry.keys(None).is_empty(), "a connection outlived the pool");

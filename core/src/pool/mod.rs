@@ -6,6 +6,7 @@ mod client;
 mod controller;
 mod dial;
 mod exchange;
+mod output;
 mod registry;
 mod server;
 mod stats;
@@ -20,57 +21,20 @@ pub use client::Dialing;
 pub use controller::Policy;
 pub use dial::{DialFailure, DialFailures, DialId};
 use exchange::{Exchange, Life};
+pub use output::{Output, Taken};
 pub use registry::ConnectionKey;
 pub use server::Accepting;
 pub use stats::Stats;
 pub use waiters::WaiterId;
 use waiters::Want;
 
-use crate::{CloseReason, ConnectionId, Instant, PeerGeneration, TakeError};
+use crate::{CloseReason, ConnectionId, Instant, TakeError};
 
 /// A pool that dials: [`Pool`] on the client's side.
 pub type ClientPool<C> = Pool<C, Dialing>;
 
 /// A pool that accepts: [`Pool`] on the server's side, with `I` as its source of IDs.
 pub type ServerPool<C, I> = Pool<C, Accepting<I>>;
-
-/// What a pool asks of its driver.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Output<C> {
-    /// A waiter's outcome is there: [`Pool::complete`] it.
-    Wake(WaiterId),
-    /// Close this connection, which left the pool for this reason.
-    Close {
-        /// What the driver registered.
-        connection: C,
-        /// Why.
-        reason: CloseReason,
-    },
-    /// Begin a dial and report [`handle_dialed`](Pool::handle_dialed) or
-    /// [`handle_dial_failed`](Pool::handle_dial_failed).
-    Dial(DialId),
-    /// Give up a dial. Nothing it still reports counts.
-    AbortDial(DialId),
-    /// Give up the handshake of an accepted socket. Nothing it still reports counts.
-    AbortAccept(AcceptId),
-    /// Accept no more sockets.
-    StopListening,
-    /// The pool is closed for good. Nothing but the end of taken connections is worth reporting now.
-    Closed,
-}
-
-/// A connection on its way out of the pool.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Taken<C> {
-    /// Names the connection towards [`Pool::handle_released`].
-    pub key: ConnectionKey,
-    /// The generation of its peer.
-    pub peer: PeerGeneration,
-    /// What the driver registered.
-    pub connection: C,
-}
 
 /// The side of the connection that a pool is on: [`Dialing`] or [`Accepting`]. Sealed.
 ///
@@ -138,6 +102,7 @@ impl<C, S: Side<C>> Pool<C, S> {
         if !self.exchange.is_open() {
             self.exchange.close_if_drained(now);
             self.side.stop(&mut self.exchange, now);
+            self.exchange.announce_closed();
         }
         self.side.settle(&mut self.exchange, now);
         #[cfg(debug_assertions)]
@@ -230,7 +195,7 @@ impl<C, S: Side<C>> Pool<C, S> {
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
     pub fn cancel(&mut self, now: Instant, waiter: WaiterId) {
-        self.exchange.cancel(waiter);
+        self.exchange.cancel(now, waiter);
         self.settle(now);
     }
 
@@ -273,7 +238,8 @@ impl<C, S: Side<C>> Pool<C, S> {
     }
 
     /// Ends the pool gently: nothing new is dialed, accepted or handed out as next; what peers may already have taken
-    /// can be taken by ID until the pool is empty or `timeout` has passed. Then it is closed.
+    /// can be taken by ID until the pool is empty or `timeout` has passed. Then it is closed. A take that could only be
+    /// served by a connection to come fails with [`TakeError::Draining`].
     ///
     /// ```
     /// # use core::time::Duration;

@@ -97,6 +97,8 @@ pub(super) struct Registry<C> {
     offered: usize,
     claimed: usize,
     next_age: u64,
+    /// How many connections had come when the youngest that died idle did.
+    youngest_death: u64,
     taken_total: u64,
     closed_total: u64,
 }
@@ -114,6 +116,7 @@ impl<C> Registry<C> {
             offered: 0,
             claimed: 0,
             next_age: 0,
+            youngest_death: 0,
             taken_total: 0,
             closed_total: 0,
         }
@@ -242,9 +245,18 @@ impl<C> Registry<C> {
         self.taken.remove(&(key.id, key.age))
     }
 
+    /// Whether a connection that came after the first `seasoned` ended idle, and not by our own will.
+    pub(super) fn died_since(&self, seasoned: u64) -> bool {
+        self.youngest_death > seasoned
+    }
+
     pub(super) fn evict(&mut self, key: ConnectionKey, reason: CloseReason) -> Option<Evicted<C>> {
         let entry = self.remove(key)?;
         self.closed_total += 1;
+        let is_ours = matches!(reason, CloseReason::Flushed | CloseReason::Surplus);
+        if entry.standing == Standing::Idle && !is_ours {
+            self.youngest_death = self.youngest_death.max(key.age + 1);
+        }
         // The peer chooses the code: counted apart, 65,536 of them could fill the map.
         let counted = if let CloseReason::PeerClosed(_) = reason { CloseReason::PeerClosed(None) } else { reason };
         *self.closed_by.entry(counted).or_default() += 1;

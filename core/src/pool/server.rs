@@ -87,13 +87,16 @@ impl<C, I: IdSource> ServerPool<C, I> {
 
     /// The TLS handshake is done, the phase of the request head begins.
     pub fn handle_secured(&mut self, now: Instant, accept: AcceptId) {
-        self.side.accepts.enter(accept, Phase::Request, now + self.side.config.handshake_timeout);
+        if self.side.accepts.phase(accept) == Some(Phase::Request) {
+            self.side.accepts.enter(accept, Phase::Request, now + self.side.config.handshake_timeout);
+        }
         self.settle(now);
     }
 
     /// The request head is complete: reserves a slot and an ID, or says what to answer instead.
     ///
-    /// `upgrade` is what the head says beyond the path: whether it asks for an upgrade in good form.
+    /// `path` is `None` when the head could not be read so far. `upgrade` is what the head says beyond the path: whether
+    /// it asks for an upgrade in good form.
     ///
     /// # Errors
     /// The rejection to answer; the handshake ends with
@@ -108,14 +111,18 @@ impl<C, I: IdSource> ServerPool<C, I> {
     /// assert_eq!(pool.handle_request(now, accept, "/other", Ok(())), Err(Rejection::NotFound));
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
-    pub fn handle_request(
+    pub fn handle_request<'p>(
         &mut self,
         now: Instant,
         accept: AcceptId,
-        path: &str,
+        path: impl Into<Option<&'p str>>,
         upgrade: Result<(), Rejection>,
     ) -> Result<ConnectionId, Rejection> {
-        let admitted = self.side.admit(&self.exchange, accept, path, upgrade);
+        if self.side.accepts.phase(accept) != Some(Phase::Request) {
+            // It was given up meanwhile, or answered before: whatever is said now is not sent.
+            return Err(Rejection::Full);
+        }
+        let admitted = self.side.admit(&self.exchange, accept, path.into(), upgrade);
         let phase = match admitted {
             Ok(id) => {
                 self.exchange.registry.unbury(id);
@@ -177,17 +184,18 @@ impl<I: IdSource> Accepting<I> {
         &mut self,
         exchange: &Exchange<C>,
         accept: AcceptId,
-        path: &str,
+        path: Option<&str>,
         upgrade: Result<(), Rejection>,
     ) -> Result<ConnectionId, Rejection> {
-        // A handshake that was given up meanwhile has nothing to answer: any rejection will do.
-        let address = self.accepts.get(accept).ok_or(Rejection::Full)?.address;
+        let address = self.accepts.address(accept);
         if let Some(allow) = &self.config.allow
             && !address.is_some_and(|address| allow.iter().any(|ip| ip.to_canonical() == address.to_canonical()))
         {
             return Err(Rejection::Forbidden);
         }
-        if self.config.path.as_deref().is_some_and(|own| own != path) {
+        if let (Some(own), Some(path)) = (&self.config.path, path)
+            && own != path
+        {
             return Err(Rejection::NotFound);
         }
         upgrade?;

@@ -242,10 +242,6 @@ impl ClientTls {
         self
     }
 
-    pub(crate) fn is_plain(&self) -> bool {
-        matches!(self.mode, Mode::Plain)
-    }
-
     /// `None` without TLS. Reads files, so it belongs where a pool is made.
     pub(crate) fn build(&self) -> Result<Option<Arc<ClientConfig>>, TlsConfigError> {
         let ready = match &self.mode {

@@ -13,7 +13,8 @@ mod pem;
 mod provider;
 mod self_signed;
 mod server;
-#[cfg(all(test, any(feature = "ring", feature = "aws-lc-rs")))]
+#[cfg(test)]
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod tests;
 mod tickets;
 mod verify;

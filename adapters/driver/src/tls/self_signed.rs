@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use futures_rustls::pki_types::{DnsName, PrivateKeyDer, PrivatePkcs8KeyDer};
+use futures_rustls::pki_types::DnsName;
 
 use crate::tls::TlsConfigError;
 use crate::tls::identity::Identity;
@@ -10,6 +10,7 @@ use crate::tls::identity::Identity;
 /// A new identity with a key on P-256, and its certificate in PEM.
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 pub(crate) fn generate(names: Vec<String>) -> Result<(Identity, String), TlsConfigError> {
+    use futures_rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
     use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PublicKeyData};
     use sha2::{Digest, Sha256};
 

@@ -56,8 +56,7 @@ fn a_leftover_of_the_id_message_counts_as_early_data() {
 
 #[test]
 fn other_ends_close_in_every_phase_and_leave_the_data_readable() {
-    type End = fn(&mut Link<Vec<u8>>);
-    let ends: [(End, Option<u16>, CloseReason); 7] = [
+    let ends: [(Step, Option<u16>, CloseReason); 7] = [
         (|link| link.handle_close(at(2), Some(1002)), None, CloseReason::PeerClosed(Some(1002))),
         (|link| link.handle_close(at(2), Some(4000)), None, CloseReason::PeerClosed(Some(4000))),
         (|link| link.handle_end(at(2)), None, CloseReason::TransportEnded),

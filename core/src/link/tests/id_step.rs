@@ -121,7 +121,7 @@ fn text_before_the_id_is_a_violation_by_v1_and_ignored_from_v2() {
 
 #[test]
 fn whatever_ends_the_connection_before_the_id_is_told_as_it_is() {
-    let ends: [(fn(&mut Link<Vec<u8>>), CloseReason); 4] = [
+    let ends: [(Step, CloseReason); 4] = [
         (|link| link.handle_close(at(1), Some(1000)), CloseReason::PeerClosed(Some(1000))),
         (|link| link.handle_close(at(1), None), CloseReason::PeerClosed(None)),
         (|link| link.handle_end(at(1)), CloseReason::TransportEnded),

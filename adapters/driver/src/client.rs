@@ -1,0 +1,127 @@
+//! The pool that dials.
+
+mod builder;
+mod dial;
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::future::{AbortHandle, Abortable};
+use npws_core::{DialId, Dialing, Output};
+
+pub use self::builder::ClientPoolBuilder;
+pub use self::dial::DialTarget;
+use self::dial::Plan;
+use crate::error::DialError;
+use crate::pool::Pool;
+use crate::runtime::Runtime;
+use crate::shared::{Driven, Shared};
+use crate::slot::{Slot, watch};
+
+/// A pool that dials a server and keeps connections to it ready.
+///
+/// The runtime crates name it with their runtime filled in: `npws::tokio::ClientPool` and so on.
+pub type ClientPool<R> = Pool<Dials<R>>;
+
+/// The client's kind of [`Pool`].
+#[derive(Debug)]
+pub struct Dials<R: Runtime> {
+    plan: Arc<Plan<R>>,
+    under_way: Mutex<HashMap<DialId, AbortHandle>>,
+    last_error: Mutex<Option<Arc<DialError>>>,
+}
+
+impl<R: Runtime> ClientPool<R> {
+    /// Begins a pool of connections to `address`: a host name or IP address and a port, as `tunnel.example:8443`,
+    /// `192.0.2.7:8443` or `[2001:db8::7]:8443`.
+    #[doc(alias = "NewClientPool")]
+    pub fn builder(address: impl Into<String>) -> ClientPoolBuilder<R> {
+        ClientPoolBuilder::new(address.into())
+    }
+
+    /// The number of idle connections that the pool aims for at the moment (Go: `Capacity`).
+    #[doc(alias = "Capacity")]
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.shared.lock().machine.capacity()
+    }
+
+    /// The time between rounds at the moment (Go: `Interval`).
+    #[doc(alias = "Interval")]
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        self.shared.lock().machine.interval()
+    }
+
+    /// Why the last failed dial failed. [`stats`](Self::stats) counts them all, by cause.
+    #[must_use]
+    pub fn last_dial_error(&self) -> Option<Arc<DialError>> {
+        self.shared.driven.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl<R: Runtime> Dials<R> {
+    fn new(plan: Plan<R>) -> Self {
+        Self { plan: Arc::new(plan), under_way: Mutex::default(), last_error: Mutex::default() }
+    }
+
+    fn remember(&self, error: DialError) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(error));
+    }
+
+    fn end(&self, dial: DialId) -> Option<AbortHandle> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&dial)
+    }
+}
+
+impl<R: Runtime> Driven for Dials<R> {
+    type Side = Dialing;
+
+    fn perform(shared: &Arc<Shared<Self>>, output: Output<Arc<Slot>>) {
+        match output {
+            Output::Dial(dial) => begin(shared, dial),
+            Output::AbortDial(dial) => {
+                if let Some(handle) = shared.driven.end(dial) {
+                    handle.abort();
+                    if !shared.gauges.is_closed.load(Ordering::Acquire) {
+                        tracing::debug!(?dial, "dial gave up: its deadline passed");
+                        shared.driven.remember(DialError::Timeout);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn begin<R: Runtime>(shared: &Arc<Shared<Dials<R>>>, dial: DialId) {
+    let (handle, registration) = AbortHandle::new_pair();
+    shared.driven.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(dial, handle);
+    let shared = shared.clone();
+    let plan = shared.driven.plan.clone();
+    tracing::trace!(?dial, "dial begins");
+    plan.runtime.clone().spawn(async move {
+        let Ok(outcome) = Abortable::new(plan.dial(&shared.clock), registration).await else { return };
+        shared.driven.end(dial);
+        match outcome {
+            Ok((id, wire)) => {
+                let peer = wire.peer_generation();
+                tracing::debug!(?dial, %id, %peer, "dialed");
+                let slot = Slot::new(id, wire);
+                let registered = slot.clone();
+                let key = shared.with(|state, now| state.machine.handle_dialed(now, dial, id, peer, registered));
+                if let Some(key) = key {
+                    plan.runtime.spawn(watch(shared, slot, key));
+                }
+            }
+            Err(error) => {
+                tracing::debug!(?dial, %error, "dial failed");
+                let failure = error.failure();
+                shared.driven.remember(error);
+                shared.with(|state, now| state.machine.handle_dial_failed(now, dial, failure));
+            }
+        }
+    });
+}

@@ -1,0 +1,109 @@
+//! One dial, from the name to the ID.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use futures_rustls::TlsConnector;
+use futures_rustls::pki_types::ServerName;
+use futures_rustls::rustls::ClientConfig;
+use npws_core::{ConnectionId, Link, LinkConfig, Role};
+use tungstenite::protocol::WebSocketConfig;
+
+use crate::clock::Clock;
+use crate::error::DialError;
+use crate::gate::Gate;
+use crate::read_ahead::ReadAhead;
+use crate::runtime::Runtime;
+use crate::socket::Socket;
+use crate::tcp::TcpOptions;
+use crate::transport::Transport;
+use crate::upgrade::client::{UpgradeRequest, upgrade};
+use crate::wire::Wire;
+
+/// Where a dial goes, for a [dialer](crate::ClientPoolBuilder::dialer) of the user's own.
+///
+/// ```
+/// use npws_driver::DialTarget;
+///
+/// fn to_text(target: &DialTarget) -> String {
+///     format!("{} port {}", target.host, target.port)
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DialTarget {
+    /// The host name, or the IP address without brackets.
+    pub host: String,
+    /// The TCP port.
+    pub port: u16,
+}
+
+pub(super) type Dialer = Arc<dyn Fn(DialTarget) -> BoxFuture<'static, io::Result<Socket>> + Send + Sync>;
+
+/// What every dial of a pool needs, checked once.
+pub(super) struct Plan<R> {
+    pub(super) runtime: R,
+    pub(super) target: DialTarget,
+    pub(super) dialer: Option<Dialer>,
+    pub(super) tcp: TcpOptions,
+    pub(super) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    pub(super) request: UpgradeRequest,
+    pub(super) websocket: WebSocketConfig,
+    pub(super) link: LinkConfig,
+    pub(super) dial_timeout: std::time::Duration,
+}
+
+impl<R: Runtime> Plan<R> {
+    /// The pool sets the deadline, by giving the future up.
+    pub(super) async fn dial(&self, clock: &Clock) -> Result<(ConnectionId, Box<Wire>), DialError> {
+        let socket = self.connect().await?;
+        let transport = match &self.tls {
+            None => Transport::plain(socket),
+            Some((config, name)) => {
+                let connector = TlsConnector::from(config.clone());
+                let connecting = connector.connect(name.clone(), ReadAhead::new(socket));
+                Transport::tls(connecting.await.map_err(DialError::from_tls)?)
+            }
+        };
+        let gate = Gate::new(transport, &[]);
+        let (socket, peer) = upgrade(gate, &self.request, self.websocket).await.map_err(DialError::Upgrade)?;
+        let now = clock.now();
+        let link = Link::client(self.link.clone(), peer, rand::random(), now, now + self.dial_timeout);
+        let mut wire = Box::new(Wire::new(socket, link, Role::Client, self.link.early_data_limit));
+        let established = std::future::poll_fn(|cx| wire.poll_establish(cx, clock.now())).await;
+        let id = established.map_err(DialError::Id)?;
+        Ok((id, wire))
+    }
+
+    async fn connect(&self) -> Result<Socket, DialError> {
+        if let Some(dialer) = &self.dialer {
+            return dialer(self.target.clone()).await.map_err(DialError::Connect);
+        }
+        let DialTarget { host, port } = &self.target;
+        let addresses = self.runtime.resolve(host, *port).await.map_err(DialError::Resolve)?;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in addresses {
+            match self.connect_to(address).await {
+                Ok(socket) => return Ok(socket),
+                Err(error) => last = error,
+            }
+        }
+        Err(DialError::Connect(last))
+    }
+
+    async fn connect_to(&self, address: SocketAddr) -> io::Result<Socket> {
+        let stream = self.runtime.connect(address).await?;
+        self.tcp.apply(R::socket(&stream))?;
+        let local = R::socket(&stream).local_addr().ok().and_then(|address| address.as_socket());
+        Ok(Socket::new(stream).with_addrs(local, Some(address)))
+    }
+}
+
+impl<R: Runtime> fmt::Debug for Plan<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("target", &self.target).field("tcp", &self.tcp).finish_non_exhaustive()
+    }
+}

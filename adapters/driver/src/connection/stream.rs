@@ -1,0 +1,199 @@
+//! A connection as a byte stream.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use futures::{AsyncBufRead, AsyncRead, AsyncWrite};
+use npws_core::CloseReason;
+use tungstenite::{Error, Message};
+
+use super::{Connection, StreamError};
+use crate::upgrade::MAX_SENT_MESSAGE;
+use crate::wire::close_message;
+
+/// How much is read at once: for a user with a large buffer, and for one who only writes, so that the peer's pings are
+/// answered.
+const READ_AT_ONCE: usize = 64 * 1024;
+
+impl Connection {
+    /// Ends with whether there are bytes to read; there are none at the end of the stream.
+    pub(super) fn poll_readable(&mut self, cx: &mut Context<'_>, want: usize) -> Poll<io::Result<bool>> {
+        self.signal.register_reader(cx);
+        let _ = self.drive(want.min(READ_AT_ONCE));
+        if self.wire.chunk().is_some() {
+            return Poll::Ready(Ok(true));
+        }
+        match self.wire.end() {
+            Some(reason) if reason.is_end_of_stream() => Poll::Ready(Ok(false)),
+            // Who has said goodbye is owed none.
+            Some(CloseReason::TransportEnded) if self.is_closing => Poll::Ready(Ok(false)),
+            Some(reason) => Poll::Ready(Err(self.stream_error(reason).into_read_error())),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Copies as much as is there.
+    pub(super) fn read_buffered(&mut self, buf: &mut [u8]) -> usize {
+        let mut filled = 0;
+        while let Some(chunk) = self.wire.chunk() {
+            let n = chunk.len().min(buf.len() - filled);
+            if n == 0 {
+                break;
+            }
+            buf[filled..filled + n].copy_from_slice(&chunk[..n]);
+            self.wire.consume(n);
+            filled += n;
+        }
+        filled
+    }
+
+    /// `length` bytes that `fill` appends leave as one message.
+    pub(super) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        length: usize,
+        fill: impl FnOnce(&mut BytesMut, usize),
+    ) -> Poll<io::Result<usize>> {
+        if length == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        // At most one message waits in this process.
+        ready!(self.poll_all_sent(cx))?;
+        if let Some(reason) = self.write_end() {
+            return Poll::Ready(Err(self.stream_error(reason).into_write_error()));
+        }
+        let length = length.min(MAX_SENT_MESSAGE);
+        let mut payload = BytesMut::with_capacity(length);
+        fill(&mut payload, length);
+        let payload: Bytes = payload.freeze();
+        if let Err(error) = self.wire.start_send(Message::Binary(payload)) {
+            return Poll::Ready(Err(self.write_failed(error)));
+        }
+        // A user who copies from an idle reader does not flush; the data must leave all the same.
+        match self.poll_flush_wire() {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.write_failed(error))),
+            _ => Poll::Ready(Ok(length)),
+        }
+    }
+
+    pub(super) fn poll_all_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.signal.register_writer(cx);
+        let before = (self.wire.buffered(), self.wire.end());
+        let _ = self.drive(READ_AT_ONCE);
+        if before != (self.wire.buffered(), self.wire.end()) {
+            self.signal.wake_reader();
+        }
+        ready!(self.poll_flush_wire()).map_err(|error| self.write_failed(error))?;
+        Poll::Ready(Ok(()))
+    }
+
+    pub(super) fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_all_sent(cx))?;
+        if self.write_end().is_none() {
+            self.is_closing = true;
+            if let Err(error) = self.wire.start_send(close_message(1000)) {
+                return Poll::Ready(Err(self.write_failed(error)));
+            }
+            ready!(self.poll_flush_wire()).map_err(|error| self.write_failed(error))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Does what reading and writing share: reads until `want` bytes are there, which answers pings, and sends what was
+    /// written and did not fit into the socket at once.
+    fn drive(&mut self, want: usize) -> Poll<()> {
+        if self.wire.end().is_some() || self.wire.buffered() >= want {
+            return Poll::Ready(());
+        }
+        if !self.signal.lower() {
+            return Poll::Pending;
+        }
+        let waker = self.signal.waker();
+        let mut cx = Context::from_waker(&waker);
+        let filled = self.wire.poll_fill(&mut cx, self.clock.now(), want);
+        // Whoever writes next gets the error. Reading goes on: what came before it is still to be read.
+        let _ = self.wire.poll_flush(&mut cx);
+        if filled.is_ready() {
+            self.signal.raise();
+        }
+        filled
+    }
+
+    fn poll_flush_wire(&mut self) -> Poll<Result<(), Error>> {
+        let waker = self.signal.waker();
+        self.wire.poll_flush(&mut Context::from_waker(&waker))
+    }
+
+    /// Why nothing can be written any more.
+    fn write_end(&self) -> Option<CloseReason> {
+        self.wire.end().or(self.is_closing.then_some(CloseReason::ClosedLocally))
+    }
+
+    fn stream_error(&self, reason: CloseReason) -> StreamError {
+        StreamError::new(reason, self.wire.failure().cloned())
+    }
+
+    /// Does not end the link: what the peer sent before may still be read, and tell more.
+    fn write_failed(&self, error: Error) -> io::Error {
+        let reason = self.write_end().unwrap_or(CloseReason::TransportFailed);
+        StreamError::new(reason, Some(error.into())).into_write_error()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        if buf.is_empty() || !ready!(self.poll_readable(cx, buf.len()))? {
+            return Poll::Ready(Ok(0));
+        }
+        Poll::Ready(Ok(self.read_buffered(buf)))
+    }
+}
+
+impl AsyncBufRead for Connection {
+    fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
+        let this = self.get_mut();
+        ready!(this.poll_readable(cx, 1))?;
+        Poll::Ready(Ok(this.wire.chunk().unwrap_or_default()))
+    }
+
+    fn consume(mut self: Pin<&mut Self>, amt: usize) {
+        self.wire.consume(amt);
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, buf.len(), |payload, length| payload.extend_from_slice(&buf[..length]))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, total(bufs), |payload, length| gather(bufs, payload, length))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_all_sent(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_goodbye(cx)
+    }
+}
+
+/// How many bytes `bufs` hold.
+pub(super) fn total(bufs: &[IoSlice<'_>]) -> usize {
+    bufs.iter().fold(0, |sum, buf| sum.saturating_add(buf.len()))
+}
+
+/// Appends the first `length` bytes of `bufs`.
+pub(super) fn gather(bufs: &[IoSlice<'_>], payload: &mut BytesMut, length: usize) {
+    for buf in bufs {
+        let n = buf.len().min(length - payload.len());
+        payload.extend_from_slice(&buf[..n]);
+    }
+}

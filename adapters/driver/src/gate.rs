@@ -1,0 +1,184 @@
+//! What stands between tungstenite and the transport.
+
+mod transcript;
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use futures::{AsyncRead, AsyncWrite};
+
+use self::transcript::Transcript;
+use crate::transport::Transport;
+
+/// The byte stream below a connection's WebSocket, as [`Connection::into_websocket`](crate::Connection::into_websocket)
+/// hands it out: plain or TLS, over whatever the pool connected.
+///
+/// ```
+/// use npws_driver::{Connection, Gate};
+/// use async_tungstenite::WebSocketStream;
+///
+/// async fn whole_messages(connection: Connection) -> Option<WebSocketStream<Gate>> {
+///     connection.into_websocket().await.ok()
+/// }
+/// ```
+///
+/// Inside the pool it does what tungstenite's own limits, which are fixed for life, cannot: it sees bytes arrive before
+/// they are a message, stops reading at a budget, and knows what tungstenite has read but not handed out.
+pub struct Gate {
+    transport: Transport,
+    arrived: u64,
+    /// How many bytes may lie in tungstenite without being a whole message.
+    budget: Option<usize>,
+    stopped: Option<Waker>,
+    /// `None` once nobody can ask for it any more.
+    transcript: Option<Transcript>,
+    muted: bool,
+    guard: Option<Box<dyn Send + Sync>>,
+}
+
+impl Gate {
+    /// A gate whose reader was given `already_read` by other means.
+    pub(crate) fn new(transport: Transport, already_read: &[u8]) -> Self {
+        let mut transcript = Transcript::default();
+        transcript.record(already_read);
+        Self {
+            transport,
+            arrived: already_read.len() as u64,
+            budget: None,
+            stopped: None,
+            transcript: Some(transcript),
+            muted: false,
+            guard: None,
+        }
+    }
+
+    pub(crate) fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// How many bytes have arrived in all.
+    pub(crate) fn arrived(&self) -> u64 {
+        self.arrived
+    }
+
+    /// Bounds how much of unfinished messages is read; reading waits while there is more. `None` is no bound.
+    pub(crate) fn set_budget(&mut self, budget: Option<usize>) {
+        self.budget = budget;
+        self.resume();
+    }
+
+    /// Whether reading waits for a larger budget.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped.is_some()
+    }
+
+    /// The first `n` bytes read were no frames.
+    pub(crate) fn forget_first(&mut self, n: usize) {
+        self.settle(|transcript| transcript.forget_first(n));
+    }
+
+    /// What of the bytes read so far is no frame yet: the answer to an upgrade.
+    pub(crate) fn unsettled(&self) -> &[u8] {
+        self.transcript.as_ref().map(Transcript::bytes).unwrap_or_default()
+    }
+
+    /// The reader has handled the earliest data message that was not settled before.
+    pub(crate) fn settle_data(&mut self) {
+        self.settle(Transcript::settle_data);
+    }
+
+    /// The reader has handled the earliest control frame that was not settled before.
+    pub(crate) fn settle_control(&mut self) {
+        self.settle(Transcript::settle_control);
+    }
+
+    /// The transcript, which ends with this; the budget, which is counted by it, does too.
+    pub(crate) fn end_transcript(&mut self) -> Vec<u8> {
+        self.set_budget(None);
+        self.transcript.take().map(Transcript::into_bytes).unwrap_or_default()
+    }
+
+    /// From now on nothing is written, and whoever writes does not notice: all that may be said has been said.
+    pub(crate) fn mute(&mut self) {
+        self.muted = true;
+    }
+
+    /// Keeps `guard` until the gate is dropped.
+    pub(crate) fn keep(&mut self, guard: Option<Box<dyn Send + Sync>>) {
+        self.guard = guard;
+    }
+
+    fn settle(&mut self, settle: impl FnOnce(&mut Transcript)) {
+        if let Some(transcript) = &mut self.transcript {
+            settle(transcript);
+            self.resume();
+        }
+    }
+
+    fn resume(&mut self) {
+        if self.room() > 0
+            && let Some(waker) = self.stopped.take()
+        {
+            waker.wake();
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.budget.map_or(usize::MAX, |budget| budget.saturating_sub(self.unsettled().len()))
+    }
+}
+
+impl AsyncRead for Gate {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let limit = self.room().min(buf.len());
+        if limit == 0 && !buf.is_empty() {
+            self.stopped = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let n = ready!(Pin::new(&mut self.transport).poll_read(cx, &mut buf[..limit]))?;
+        self.arrived += n as u64;
+        if let Some(transcript) = &mut self.transcript {
+            transcript.record(&buf[..n]);
+        }
+        Poll::Ready(Ok(n))
+    }
+}
+
+impl AsyncWrite for Gate {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.muted {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        Pin::new(&mut self.transport).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        if self.muted {
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
+        Pin::new(&mut self.transport).poll_write_vectored(cx, bufs)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.transport).poll_close(cx)
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("transport", &self.transport)
+            .field("arrived", &self.arrived)
+            .finish_non_exhaustive()
+    }
+}

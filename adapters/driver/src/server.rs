@@ -1,0 +1,79 @@
+//! The pool that accepts.
+
+mod accept;
+mod builder;
+mod listen;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures::future::AbortHandle;
+use npws_core::{AcceptId, Accepting, Output};
+
+use self::accept::Plan;
+pub use self::builder::ServerPoolBuilder;
+use crate::pool::Pool;
+use crate::runtime::Runtime;
+use crate::shared::{Driven, Shared};
+use crate::slot::Slot;
+
+/// A pool that accepts connections and keeps them ready.
+///
+/// The runtime crates name it with their runtime filled in: `npws::tokio::ServerPool` and so on.
+pub type ServerPool<R> = Pool<Accepts<R>>;
+
+/// IDs come from the thread's cryptographic generator, which the system seeds.
+pub(crate) type Ids = fn() -> [u8; 4];
+
+/// The server's kind of [`Pool`].
+#[derive(Debug)]
+pub struct Accepts<R: Runtime> {
+    plan: Arc<Plan<R>>,
+    local_addr: Option<SocketAddr>,
+    listener: Mutex<Option<AbortHandle>>,
+    under_way: Mutex<HashMap<AcceptId, AbortHandle>>,
+}
+
+impl<R: Runtime> ServerPool<R> {
+    /// Begins a pool that accepts connections.
+    #[doc(alias = "NewServerPool")]
+    pub fn builder() -> ServerPoolBuilder<R> {
+        ServerPoolBuilder::new()
+    }
+
+    /// How many idle connections the pool accepts (Go: `Capacity`).
+    #[doc(alias = "Capacity")]
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.shared.lock().machine.capacity()
+    }
+
+    /// The address that the pool listens on; `None` if it was given sockets rather than a listener.
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.shared.driven.local_addr
+    }
+}
+
+impl<R: Runtime> Accepts<R> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AcceptId, AbortHandle>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Runtime> Driven for Accepts<R> {
+    type Side = Accepting<Ids>;
+
+    fn perform(shared: &Arc<Shared<Self>>, output: Output<Arc<Slot>>) {
+        let driven = &shared.driven;
+        let handle = match output {
+            Output::AbortAccept(accept) => driven.lock().remove(&accept),
+            Output::StopListening => driven.listener.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            _ => None,
+        };
+        if let Some(handle) = handle {
+            handle.abort();
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! One handshake, from the accepted socket to the ID.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use futures::future::{AbortHandle, Abortable};
+use futures_rustls::TlsAcceptor;
+use npws_core::{AcceptId, Link, LinkConfig, PeerGeneration, Rejection, Role};
+use tungstenite::protocol::WebSocketConfig;
+
+use super::Accepts;
+use crate::read_ahead::ReadAhead;
+use crate::runtime::Runtime;
+use crate::shared::Shared;
+use crate::slot::{Slot, watch};
+use crate::socket::Socket;
+use crate::tcp::TcpOptions;
+use crate::transport::Transport;
+use crate::upgrade::server::{HeadError, HeadLimits, accept, read_request, reject};
+use crate::wire::Wire;
+
+/// What every handshake of a pool needs, checked once.
+pub(super) struct Plan<R> {
+    pub(super) runtime: R,
+    pub(super) tcp: TcpOptions,
+    pub(super) tls: Option<TlsAcceptor>,
+    pub(super) websocket: WebSocketConfig,
+    pub(super) link: LinkConfig,
+    pub(super) v2: bool,
+}
+
+impl<R> fmt::Debug for Plan<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("tcp", &self.tcp).field("v2", &self.v2).finish_non_exhaustive()
+    }
+}
+
+/// Begins the handshake in a task of its own: a slow peer delays nobody.
+pub(super) fn begin<R: Runtime>(shared: &Arc<Shared<Accepts<R>>>, socket: Socket) {
+    let address = socket.peer_addr().map(|peer| peer.ip());
+    let (handle, registration) = AbortHandle::new_pair();
+    let Some(id) = shared.with(|state, now| {
+        let id = state.machine.handle_incoming(now, address)?;
+        shared.driven.lock().insert(id, handle);
+        Some(id)
+    }) else {
+        return;
+    };
+    let shared = shared.clone();
+    shared.driven.plan.runtime.clone().spawn(async move {
+        // An aborted handshake has ended in the machine already.
+        let Ok(outcome) = Abortable::new(handshake(&shared, id, socket), registration).await else { return };
+        shared.driven.lock().remove(&id);
+        if let Err(error) = outcome {
+            tracing::debug!(?address, %error, "handshake failed");
+            shared.with(|state, now| state.machine.handle_accept_failed(now, id));
+        }
+    });
+}
+
+async fn handshake<R: Runtime>(shared: &Arc<Shared<Accepts<R>>>, id: AcceptId, socket: Socket) -> io::Result<()> {
+    let plan = &shared.driven.plan;
+    let mut transport = match &plan.tls {
+        None => Transport::plain(socket),
+        Some(acceptor) => {
+            let transport = Transport::tls(acceptor.accept(ReadAhead::new(socket)).await?);
+            shared.with(|state, now| state.machine.handle_secured(now, id));
+            transport
+        }
+    };
+    let request = match read_request(&mut transport, HeadLimits::default()).await {
+        Ok(request) => Ok(request),
+        Err(HeadError::TooLarge) => Err(Rejection::HeadTooLarge),
+        Err(HeadError::Malformed) => Err(Rejection::Malformed),
+        Err(HeadError::Ended) => return Err(io::ErrorKind::UnexpectedEof.into()),
+        Err(HeadError::Io(error)) => return Err(error),
+    };
+    let (path, upgrade) = match &request {
+        Ok(request) => (Some(request.path()), request.check_upgrade()),
+        Err(rejection) => (None, Err(*rejection)),
+    };
+    let verdict = shared.with(|state, now| state.machine.handle_request(now, id, path, upgrade));
+    let (request, connection_id) = match (request, verdict) {
+        (Ok(request), Ok(connection_id)) => (request, connection_id),
+        (_, verdict) => {
+            let rejection = verdict.err().unwrap_or(Rejection::Malformed);
+            reject(transport, rejection).await?;
+            return Err(io::Error::other(rejection.to_string()));
+        }
+    };
+    let peer = if plan.v2 { request.generation() } else { PeerGeneration::V1 };
+    let websocket = accept(transport, request, plan.v2, plan.websocket).await?;
+    let now = shared.clock.now();
+    let link = Link::server(plan.link.clone(), peer, rand::random(), now, connection_id);
+    let mut wire = Box::new(Wire::new(websocket, link, Role::Server, plan.link.early_data_limit));
+    let established = std::future::poll_fn(|cx| wire.poll_establish(cx, shared.clock.now())).await;
+    established.map_err(|reason| io::Error::other(reason.to_string()))?;
+    tracing::debug!(id = %connection_id, %peer, "accepted");
+    let slot = Slot::new(connection_id, wire);
+    let registered = slot.clone();
+    let key = shared.with(|state, now| state.machine.handle_accepted(now, id, peer, registered));
+    if let Some(key) = key {
+        plan.runtime.spawn(watch(shared.clone(), slot, key));
+    }
+    Ok(())
+}

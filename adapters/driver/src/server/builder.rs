@@ -1,0 +1,166 @@
+//! What a server pool can be told.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::{AbortHandle, Abortable};
+use futures::stream::{BoxStream, Stream, StreamExt};
+use futures_rustls::TlsAcceptor;
+use npws_core::{ServerConfig, ServerPool as Machine};
+
+use super::accept::Plan;
+use super::{Accepts, Ids, ServerPool, listen};
+use crate::address;
+use crate::clock::Clock;
+use crate::error::BuildError;
+use crate::pool::Pool;
+use crate::runtime::{Background, Runtime};
+use crate::settings::{Settings, common_setters};
+use crate::shared::Shared;
+use crate::socket::Socket;
+use crate::timer;
+use crate::tls::ServerTls;
+use crate::upgrade::websocket_config;
+
+/// Builds a [`ServerPool`]. Everything is checked once, in [`bind`](Self::bind), [`listen`](Self::listen) or
+/// [`serve`](Self::serve).
+#[must_use]
+pub struct ServerPoolBuilder<R: Runtime> {
+    config: ServerConfig,
+    settings: Settings,
+    tls: ServerTls,
+    runtime: Option<R>,
+}
+
+impl<R: Runtime> ServerPoolBuilder<R> {
+    pub(super) fn new() -> Self {
+        Self { config: ServerConfig::default(), settings: Settings::default(), tls: ServerTls::plain(), runtime: None }
+    }
+
+    /// How many idle connections to accept, beyond which peers get 503: 1 to 65,536, 1 unless told.
+    pub fn capacity(mut self, connections: usize) -> Self {
+        self.config.capacity = connections;
+        self
+    }
+
+    /// The deadline of each phase of a handshake, which are TLS, the request head, and the answer with the ID: 1 ms to
+    /// 1 h, 10 s unless told.
+    pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
+        self.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// The path to answer on; others get 404. Any path unless told.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.config.path = Some(path.into());
+        self
+    }
+
+    /// Serves this address and those allowed so far; others get 403. Any address unless told. An IPv4-mapped IPv6
+    /// address counts as IPv4.
+    pub fn allow(mut self, address: IpAddr) -> Self {
+        self.config.allow.get_or_insert_with(BTreeSet::new).insert(address);
+        self
+    }
+
+    /// Plain unless told.
+    pub fn tls(mut self, tls: ServerTls) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    common_setters!();
+
+    /// Binds `address`, a host name or IP address and a port as `[::]:8443`, and begins to accept. Port 0 lets the
+    /// system choose: see [`ServerPool::local_addr`].
+    ///
+    /// # Errors
+    /// [`BuildError::Config`] names the first value outside its range, [`BuildError::Tls`] what is wrong with the TLS
+    /// settings, [`BuildError::Bind`] why the address cannot be had. [`BuildError::NoRuntime`] when called outside a
+    /// runtime that needs one.
+    pub async fn bind(self, address: &str) -> Result<ServerPool<R>, BuildError> {
+        let target = address::parse(address)?;
+        let runtime = self.find_runtime()?;
+        let addresses = runtime.resolve(&target.host, target.port).await.map_err(BuildError::Bind)?;
+        self.listen(listen::bind(&addresses).map_err(BuildError::Bind)?)
+    }
+
+    /// Begins to accept from a listener of the user's own.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind).
+    pub fn listen(self, listener: TcpListener) -> Result<ServerPool<R>, BuildError> {
+        let runtime = self.find_runtime()?;
+        let local_addr = listener.local_addr().map_err(BuildError::Bind)?;
+        let listener = runtime.listen(listener).map_err(BuildError::Bind)?;
+        self.start(runtime, Some(local_addr), |shared| listen::serve_listener(shared, listener))
+    }
+
+    /// Takes sockets from `incoming` rather than from a listener: behind a proxy of the user's own, over Unix sockets,
+    /// from memory. TCP options do not apply to them, and an allow list applies to the addresses they come with. The
+    /// stream may give errors and go on; when it ends, the pool lives on without it.
+    ///
+    /// # Errors
+    /// As [`bind`](Self::bind), but for the address.
+    pub fn serve(
+        self,
+        incoming: impl Stream<Item = io::Result<Socket>> + Send + 'static,
+    ) -> Result<ServerPool<R>, BuildError> {
+        let runtime = self.find_runtime()?;
+        let incoming: BoxStream<'static, _> = incoming.boxed();
+        self.start(runtime, None, |shared| listen::serve_incoming(shared, incoming))
+    }
+
+    fn find_runtime(&self) -> Result<R, BuildError> {
+        match &self.runtime {
+            Some(runtime) => Ok(runtime.clone()),
+            None => R::current().map_err(BuildError::NoRuntime),
+        }
+    }
+
+    fn start<F: Future<Output = ()> + Send + 'static>(
+        self,
+        runtime: R,
+        local_addr: Option<SocketAddr>,
+        serve: impl FnOnce(Arc<Shared<Accepts<R>>>) -> F,
+    ) -> Result<ServerPool<R>, BuildError> {
+        self.settings.validate(&self.config.pool)?;
+        let background: Arc<dyn Background> = Arc::new(runtime.clone());
+        let clock = Clock::new(background.clone());
+        let plan = Plan {
+            runtime: runtime.clone(),
+            tcp: self.settings.tcp,
+            tls: self.tls.build()?.map(TlsAcceptor::from),
+            websocket: websocket_config(self.settings.max_message),
+            link: self.config.pool.link.clone(),
+            v2: self.settings.v2,
+        };
+        let machine = Machine::new(self.config, rand::random as Ids, rand::random())?;
+        let (handle, registration) = AbortHandle::new_pair();
+        let driven = Accepts {
+            plan: Arc::new(plan),
+            local_addr,
+            listener: Mutex::new(Some(handle)),
+            under_way: Mutex::new(HashMap::new()),
+        };
+        let shared = Shared::new(machine, clock, background, self.settings.close_timeout, driven);
+        runtime.spawn(timer::run(shared.clone()));
+        let serving = Abortable::new(serve(shared.clone()), registration);
+        runtime.spawn(async move {
+            // Aborted when the pool stops listening: the listener is closed then.
+            let _ = serving.await;
+        });
+        Ok(Pool::new(shared))
+    }
+}
+
+impl<R: Runtime> fmt::Debug for ServerPoolBuilder<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerPoolBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}

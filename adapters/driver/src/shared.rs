@@ -1,0 +1,134 @@
+//! A machine behind its lock: mutate, drain, unlock, then act.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use futures::task::AtomicWaker;
+use npws_core::{Instant, Output, Pool as Machine, Side, WaiterId};
+
+use crate::clock::Clock;
+use crate::link_timers::LinkTimers;
+use crate::runtime::Background;
+use crate::slot::Slot;
+
+/// What differs between the drivers of a client and a server pool.
+pub(crate) trait Driven: Send + Sync + Sized + 'static {
+    type Side: Side<Arc<Slot>> + fmt::Debug + Send;
+
+    /// Carries out an output that only one kind of pool has.
+    fn perform(shared: &Arc<Shared<Self>>, output: Output<Arc<Slot>>);
+}
+
+/// One pool: its machine, and what carries out the machine's outputs.
+pub(crate) struct Shared<D: Driven> {
+    state: Mutex<State<D::Side>>,
+    pub(crate) clock: Clock,
+    pub(crate) background: Arc<dyn Background>,
+    pub(crate) gauges: Gauges,
+    pub(crate) timer: AtomicWaker,
+    pub(crate) link_timers: LinkTimers,
+    pub(crate) close_timeout: Duration,
+    pub(crate) driven: D,
+}
+
+pub(crate) struct State<S> {
+    pub(crate) machine: Machine<Arc<Slot>, S>,
+    pub(crate) wakers: HashMap<WaiterId, Waker>,
+    /// Who waits for the pool to have an idle connection or to be closed.
+    pub(crate) observers: Vec<Waker>,
+    /// When the timer will look at the machine by itself.
+    pub(crate) armed: Option<Instant>,
+}
+
+/// What can be read without the lock, as the last mutation left it.
+#[derive(Debug, Default)]
+pub(crate) struct Gauges {
+    pub(crate) active: AtomicUsize,
+    pub(crate) errors: AtomicU64,
+    pub(crate) is_closed: AtomicBool,
+}
+
+impl<D: Driven> Shared<D> {
+    pub(crate) fn new(
+        machine: Machine<Arc<Slot>, D::Side>,
+        clock: Clock,
+        background: Arc<dyn Background>,
+        close_timeout: Duration,
+        driven: D,
+    ) -> Arc<Self> {
+        let state = State { machine, wakers: HashMap::new(), observers: Vec::new(), armed: None };
+        Arc::new(Self {
+            state: Mutex::new(state),
+            clock,
+            background,
+            gauges: Gauges::default(),
+            timer: AtomicWaker::new(),
+            link_timers: LinkTimers::default(),
+            close_timeout,
+            driven,
+        })
+    }
+
+    /// A panic elsewhere leaves the machine whole: each of its steps is complete or was not begun.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State<D::Side>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one way to change the machine: the lock is held for the mutation and the draining of its outputs, which are
+    /// carried out after it is released.
+    pub(crate) fn with<T>(self: &Arc<Self>, mutate: impl FnOnce(&mut State<D::Side>, Instant) -> T) -> T {
+        let mut wakers = Vec::new();
+        let mut outputs = Vec::new();
+        let mut state = self.lock();
+        let now = self.clock.now();
+        let result = mutate(&mut state, now);
+        while let Some(output) = state.machine.poll_output() {
+            match output {
+                Output::Wake(waiter) => wakers.extend(state.wakers.remove(&waiter)),
+                other => outputs.push(other),
+            }
+        }
+        let is_closed = state.machine.is_closed();
+        let active = state.machine.active();
+        if active > 0 || is_closed {
+            wakers.append(&mut state.observers);
+        }
+        self.gauges.active.store(active, Ordering::Release);
+        self.gauges.errors.store(state.machine.error_count(), Ordering::Release);
+        self.gauges.is_closed.store(is_closed, Ordering::Release);
+        let due = state.machine.poll_timeout();
+        let rearm = is_closed || due.is_some_and(|due| state.armed.is_none_or(|armed| due < armed));
+        drop(state);
+
+        if rearm {
+            self.timer.wake();
+        }
+        for waker in wakers {
+            waker.wake();
+        }
+        for output in outputs {
+            self.perform(output);
+        }
+        result
+    }
+
+    fn perform(self: &Arc<Self>, output: Output<Arc<Slot>>) {
+        match output {
+            Output::Close { connection, reason } => {
+                tracing::debug!(id = %connection.id(), %reason, "connection evicted");
+                connection.dispose(&*self.background, &self.clock, self.close_timeout);
+            }
+            other => D::perform(self, other),
+        }
+    }
+}
+
+impl<D: Driven> fmt::Debug for Shared<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("gauges", &self.gauges).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! The dialing end's upgrade.
+
+use std::fmt;
+use std::io;
+
+use async_tungstenite::{WebSocketStream, client_async_with_config};
+use npws_core::PeerGeneration;
+use tungstenite::error::ProtocolError;
+use tungstenite::handshake::client::{Request, generate_key};
+use tungstenite::http::header::{self, HeaderValue};
+use tungstenite::http::{self, HeaderMap, Uri};
+use tungstenite::protocol::WebSocketConfig;
+
+use crate::gate::Gate;
+
+/// What to ask for, checked once for all dials of a pool.
+#[derive(Debug, Clone)]
+pub(crate) struct UpgradeRequest {
+    uri: Uri,
+    headers: HeaderMap,
+    offer_v2: bool,
+}
+
+impl UpgradeRequest {
+    /// `authority` goes into the `Host` field unless `headers` has one; `path` may have a query.
+    ///
+    /// Fields that belong to the upgrade itself are overwritten, and extensions dropped, since none is understood.
+    pub(crate) fn new(
+        authority: &str,
+        path: &str,
+        mut headers: HeaderMap,
+        offer_v2: bool,
+    ) -> Result<Self, http::Error> {
+        let uri = Uri::builder().scheme("ws").authority(authority).path_and_query(path).build()?;
+        if !headers.contains_key(header::HOST) {
+            headers.insert(header::HOST, HeaderValue::from_str(authority)?);
+        }
+        headers.remove(header::SEC_WEBSOCKET_EXTENSIONS);
+        headers.remove(PeerGeneration::HEADER);
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        if offer_v2 {
+            headers.insert(PeerGeneration::HEADER, HeaderValue::from_static("2"));
+        }
+        Ok(Self { uri, headers, offer_v2 })
+    }
+
+    fn with_new_key(&self) -> Result<Request, http::Error> {
+        let mut request = Request::new(());
+        *request.uri_mut() = self.uri.clone();
+        *request.headers_mut() = self.headers.clone();
+        request.headers_mut().insert(header::SEC_WEBSOCKET_KEY, HeaderValue::from_str(&generate_key())?);
+        Ok(request)
+    }
+}
+
+/// Upgrades `gate`'s transport. Whoever calls sets the deadline.
+pub(crate) async fn upgrade(
+    gate: Gate,
+    request: &UpgradeRequest,
+    config: WebSocketConfig,
+) -> Result<(WebSocketStream<Gate>, PeerGeneration), UpgradeError> {
+    let with_key = request.with_new_key().map_err(tungstenite::Error::from)?;
+    let (mut socket, response) = client_async_with_config(with_key, gate, Some(config)).await?;
+    let head = head_length(socket.get_ref().unsettled());
+    socket.get_mut().forget_first(head);
+    let answered = response.headers().get(PeerGeneration::HEADER).and_then(|value| value.to_str().ok());
+    Ok((socket, PeerGeneration::from_header(answered.filter(|_| request.offer_v2))))
+}
+
+/// How long the answer's head is at the front of `read`, of which tungstenite has parsed it already.
+fn head_length(read: &[u8]) -> usize {
+    let mut fields = [httparse::EMPTY_HEADER; 128];
+    match httparse::Response::new(&mut fields).parse(read) {
+        Ok(httparse::Status::Complete(length)) => length,
+        _ => read.len(),
+    }
+}
+
+/// Why a server did not upgrade to WebSocket.
+///
+/// ```
+/// use npws_driver::UpgradeError;
+///
+/// fn is_full(error: &UpgradeError) -> bool {
+///     matches!(error, UpgradeError::Rejected { status: 503 })
+/// }
+/// assert!(is_full(&UpgradeError::Rejected { status: 503 }));
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum UpgradeError {
+    /// The server answered with this HTTP status instead of 101.
+    Rejected {
+        /// The status code.
+        status: u16,
+    },
+    /// The transport failed, or ended before the whole answer had come.
+    Io(io::Error),
+    /// What came is no answer to an upgrade.
+    Protocol(Box<tungstenite::Error>),
+}
+
+impl From<tungstenite::Error> for UpgradeError {
+    fn from(error: tungstenite::Error) -> Self {
+        match error {
+            tungstenite::Error::Http(response) => Self::Rejected { status: response.status().as_u16() },
+            tungstenite::Error::Io(error) => Self::Io(error),
+            tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+                Self::Io(io::ErrorKind::UnexpectedEof.into())
+            }
+            other => Self::Protocol(Box::new(other)),
+        }
+    }
+}
+
+impl fmt::Display for UpgradeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected { status } => write!(f, "the server answered the upgrade with status {status}"),
+            Self::Io(_) => f.write_str("the transport failed during the upgrade"),
+            Self::Protocol(_) => f.write_str("the server's answer is no WebSocket upgrade"),
+        }
+    }
+}
+
+impl std::error::Error for UpgradeError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Rejected { .. } => None,
+            Self::Io(error) => Some(error),
+            Self::Protocol(error) => Some(error),
+        }
+    }
+}

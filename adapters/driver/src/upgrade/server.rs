@@ -1,0 +1,203 @@
+//! The accepting end's upgrade.
+
+use std::io;
+
+use async_tungstenite::WebSocketStream;
+use futures::{AsyncReadExt, AsyncWriteExt};
+use npws_core::{PeerGeneration, Rejection};
+use tungstenite::error::ProtocolError;
+use tungstenite::handshake::server::{create_response, write_response};
+use tungstenite::http::header::{self, HeaderName, HeaderValue};
+use tungstenite::http::{HeaderMap, Method, Version};
+use tungstenite::protocol::{Role, WebSocketConfig};
+
+use crate::gate::Gate;
+use crate::transport::Transport;
+
+/// How much a request's head may hold.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadLimits {
+    pub(crate) bytes: usize,
+    pub(crate) fields: usize,
+}
+
+impl Default for HeadLimits {
+    fn default() -> Self {
+        Self { bytes: 8 * 1024, fields: 64 }
+    }
+}
+
+/// Why there is no request to answer.
+#[derive(Debug)]
+pub(crate) enum HeadError {
+    Io(io::Error),
+    /// The transport ended before the whole head had come.
+    Ended,
+    TooLarge,
+    Malformed,
+}
+
+impl HeadError {
+    /// The answer that it deserves, if the peer can still hear one.
+    pub(crate) fn rejection(&self) -> Option<Rejection> {
+        match self {
+            Self::Io(_) | Self::Ended => None,
+            Self::TooLarge => Some(Rejection::HeadTooLarge),
+            Self::Malformed => Some(Rejection::Malformed),
+        }
+    }
+}
+
+/// A request's head, and what came right behind it.
+#[derive(Debug)]
+pub(crate) struct Request {
+    head: tungstenite::handshake::server::Request,
+    leftover: Vec<u8>,
+}
+
+impl Request {
+    pub(crate) fn path(&self) -> &str {
+        self.head.uri().path()
+    }
+
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.head.headers()
+    }
+
+    pub(crate) fn generation(&self) -> PeerGeneration {
+        PeerGeneration::from_header(self.headers().get(PeerGeneration::HEADER).and_then(|value| value.to_str().ok()))
+    }
+
+    /// Whether this asks for a WebSocket as RFC 6455 section 4.2.1 wants it.
+    pub(crate) fn check_upgrade(&self) -> Result<(), Rejection> {
+        match create_response(&self.head) {
+            Ok(_) if self.headers().contains_key(header::HOST) => Ok(()),
+            Err(tungstenite::Error::Protocol(
+                ProtocolError::WrongHttpMethod
+                | ProtocolError::WrongHttpVersion
+                | ProtocolError::MissingConnectionUpgradeHeader
+                | ProtocolError::MissingUpgradeWebSocketHeader
+                | ProtocolError::MissingSecWebSocketVersionHeader,
+            )) => Err(Rejection::UpgradeRequired),
+            _ => Err(Rejection::Malformed),
+        }
+    }
+}
+
+/// Reads one head, however it is cut. Whoever calls sets the deadline.
+pub(crate) async fn read_request(transport: &mut Transport, limits: HeadLimits) -> Result<Request, HeadError> {
+    const STEP: usize = 1024;
+    let mut read = Vec::new();
+    loop {
+        let before = read.len();
+        if before >= limits.bytes {
+            return Err(HeadError::TooLarge);
+        }
+        read.resize(limits.bytes.min(before + STEP), 0);
+        let n = transport.read(&mut read[before..]).await.map_err(HeadError::Io)?;
+        read.truncate(before + n);
+        if n == 0 {
+            return Err(HeadError::Ended);
+        }
+        if worth_parsing(&read, before)
+            && let Some((head, length)) = parse(&read, limits)?
+        {
+            return Ok(Request { head, leftover: read.split_off(length) });
+        }
+    }
+}
+
+/// Whether the bytes from `before` on can complete a head, or are the first ones, which may show that it is none.
+///
+/// A head that comes bytewise is not parsed at every byte: that would let a peer buy much work with little.
+fn worth_parsing(read: &[u8], before: usize) -> bool {
+    const METHOD: usize = 16;
+    let new_lines = read[before.saturating_sub(2)..].windows(2).any(|pair| pair == b"\n\n");
+    let blank_line = read[before.saturating_sub(3)..].windows(3).any(|three| three == b"\n\r\n");
+    before < METHOD || new_lines || blank_line
+}
+
+/// The head at the front of `read`, and its length; `None` if more must come.
+fn parse(
+    read: &[u8],
+    limits: HeadLimits,
+) -> Result<Option<(tungstenite::handshake::server::Request, usize)>, HeadError> {
+    let mut fields = vec![httparse::EMPTY_HEADER; limits.fields];
+    let mut raw = httparse::Request::new(&mut fields);
+    let length = match raw.parse(read) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
+        Err(_) => return Err(HeadError::Malformed),
+    };
+    Ok(Some((convert(&raw).ok_or(HeadError::Malformed)?, length)))
+}
+
+fn convert(raw: &httparse::Request<'_, '_>) -> Option<tungstenite::handshake::server::Request> {
+    let mut request = tungstenite::handshake::server::Request::new(());
+    *request.method_mut() = Method::from_bytes(raw.method?.as_bytes()).ok()?;
+    *request.uri_mut() = raw.path?.parse().ok()?;
+    *request.version_mut() = if raw.version? == 0 { Version::HTTP_10 } else { Version::HTTP_11 };
+    let headers = request.headers_mut();
+    for field in raw.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        let mut value = HeaderValue::from_bytes(field.value).ok()?;
+        if name == header::CONNECTION
+            && let Some(first) = headers.get(&name)
+        {
+            // A list may come as several fields, and tungstenite looks at the first one only.
+            value = HeaderValue::from_bytes(&[first.as_bytes(), b", ", value.as_bytes()].concat()).ok()?;
+            headers.insert(name, value);
+        } else {
+            headers.append(name, value);
+        }
+    }
+    Some(request)
+}
+
+/// Answers a request that [`Request::check_upgrade`] has approved. Says that this end speaks v2 only if the peer does.
+pub(crate) async fn accept(
+    mut transport: Transport,
+    request: Request,
+    answer_v2: bool,
+    config: WebSocketConfig,
+) -> io::Result<WebSocketStream<Gate>> {
+    let mut response = create_response(&request.head).map_err(io::Error::other)?;
+    if answer_v2 && request.generation() == PeerGeneration::V2 {
+        response.headers_mut().insert(PeerGeneration::HEADER, HeaderValue::from_static("2"));
+    }
+    let mut head = Vec::new();
+    write_response(&mut head, &response).map_err(io::Error::other)?;
+    transport.write_all(&head).await?;
+    transport.flush().await?;
+    let gate = Gate::new(transport, &request.leftover);
+    Ok(WebSocketStream::from_partially_read(gate, request.leftover, Role::Server, Some(config)).await)
+}
+
+/// Turns the peer away. Whoever calls sets the deadline.
+pub(crate) async fn reject(mut transport: Transport, rejection: Rejection) -> io::Result<()> {
+    /// How much of what the peer still sends is waited for.
+    const LINGER: usize = 64 * 1024;
+    let upgrade = match rejection {
+        // RFC 9110 section 15.5.22 and RFC 6455 section 4.4: name what is asked for.
+        Rejection::UpgradeRequired => "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
+        _ => "",
+    };
+    let body = format!("{}\n", rejection.phrase());
+    let answer = format!(
+        "HTTP/1.1 {rejection}\r\nConnection: close\r\n{upgrade}Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    transport.write_all(answer.as_bytes()).await?;
+    transport.close().await?;
+    // A socket that is dropped with unread bytes resets the connection, and the peer may lose the answer.
+    let mut buf = [0; 1024];
+    let mut seen = 0;
+    while seen < LINGER {
+        match transport.read(&mut buf).await? {
+            0 => break,
+            n => seen += n,
+        }
+    }
+    Ok(())
+}

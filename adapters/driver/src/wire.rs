@@ -1,0 +1,367 @@
+//! One WebSocket and the link that decides over it.
+
+mod farewell;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use async_tungstenite::WebSocketStream;
+use bytes::Bytes;
+use futures::{Sink, Stream};
+use npws_core::{CloseReason, ConnectionId, Instant, Link, LinkMessage, LinkOutput, PeerGeneration, Role, Violation};
+use tungstenite::error::ProtocolError;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::{Error, Message};
+
+use self::replay::Replay;
+use crate::gate::Gate;
+use crate::tls::TlsInfo;
+
+/// What an unfinished message may cost beyond the early data limit: its header, and control frames in front of it.
+const FRAME_ROOM: usize = 1024;
+
+/// How many messages are handled before other tasks get their turn.
+const MESSAGES_PER_POLL: usize = 128;
+
+/// What happened to an idle connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WatchEvent {
+    /// The peer has taken it. More events follow.
+    Claimed,
+    /// The peer sent data and closed in good order. Nothing follows.
+    Retained(CloseReason),
+    /// It is over. Nothing follows.
+    Closed(CloseReason),
+}
+
+/// A connection from the end of its upgrade on.
+///
+/// Nothing here reads a clock. After every poll that gives `Pending` its owner sets one timer to
+/// [`poll_timeout`](Self::poll_timeout) and polls again when it fires.
+pub(crate) struct Wire {
+    socket: WebSocketStream<Gate>,
+    link: Link<Bytes>,
+    role: Role,
+    early_data_limit: usize,
+    /// `None` once the user has read bytes: who reads bytes cannot ask for messages any more.
+    replay: Option<Replay>,
+    taken: bool,
+    established: Option<ConnectionId>,
+    /// As much of [`Gate::arrived`] as the link knows of.
+    seen: u64,
+    unflushed: bool,
+    failure: Option<Arc<Error>>,
+}
+
+impl Wire {
+    /// `early_data_limit` is the one in `link`'s configuration.
+    pub(crate) fn new(
+        mut socket: WebSocketStream<Gate>,
+        link: Link<Bytes>,
+        role: Role,
+        early_data_limit: usize,
+    ) -> Self {
+        let budget = early_data_limit.saturating_add(FRAME_ROOM);
+        socket.get_mut().set_budget(Some(budget));
+        Self {
+            socket,
+            link,
+            role,
+            early_data_limit,
+            replay: Some(Replay::default()),
+            taken: false,
+            established: None,
+            seen: 0,
+            unflushed: false,
+            failure: None,
+        }
+    }
+
+    /// The ID step. On the server the ID has left when this ends.
+    pub(crate) fn poll_establish(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+    ) -> Poll<Result<ConnectionId, CloseReason>> {
+        let mut is_timed = false;
+        loop {
+            if self.established.is_none() {
+                match self.next_output() {
+                    Some(LinkOutput::Established(id)) => self.established = Some(id),
+                    Some(LinkOutput::Closed(reason) | LinkOutput::Retained(reason)) => {
+                        let _ = self.poll_flush(cx);
+                        return Poll::Ready(Err(reason));
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(id) = self.established {
+                let Err(error) = ready!(self.poll_flush(cx)) else { return Poll::Ready(Ok(id)) };
+                self.handle_error(now, error);
+                return Poll::Ready(Err(self.link.end().unwrap_or(CloseReason::TransportFailed)));
+            }
+            if self.poll_receive(cx, now).is_pending() && !self.is_due(cx, now, &mut is_timed) {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Watches over the idle connection: reads what comes, answers and sends pings, and tells what happens, each event
+    /// once. After `Retained` or `Closed` it is always pending.
+    pub(crate) fn poll_watch(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<WatchEvent> {
+        let mut is_timed = false;
+        for _ in 0..MESSAGES_PER_POLL {
+            let event = match self.next_output() {
+                Some(LinkOutput::Claimed) => Some(WatchEvent::Claimed),
+                Some(LinkOutput::Retained(reason)) => Some(WatchEvent::Retained(reason)),
+                Some(LinkOutput::Closed(reason)) => Some(WatchEvent::Closed(reason)),
+                Some(_) => continue,
+                None => None,
+            };
+            if event.is_some() || self.link.end().is_some() {
+                // The answer to a close frame: a peer that is gone cannot be told anyway.
+                let _ = self.poll_flush(cx);
+                return event.map_or(Poll::Pending, Poll::Ready);
+            }
+            let is_drained = !self.link.accepts_input() || self.poll_receive(cx, now).is_pending();
+            if is_drained && !self.is_due(cx, now, &mut is_timed) {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// When to poll again if nothing happens before.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.link.poll_timeout()
+    }
+
+    /// The local user has it now. Nothing bounds what is read any more but the user's own reading.
+    pub(crate) fn take(&mut self, now: Instant) {
+        self.link.take(now);
+        self.taken = true;
+        self.socket.get_mut().set_budget(None);
+    }
+
+    pub(crate) fn id(&self) -> Option<ConnectionId> {
+        self.link.id()
+    }
+
+    pub(crate) fn peer_generation(&self) -> PeerGeneration {
+        self.link.peer()
+    }
+
+    pub(crate) fn last_alive(&self) -> Option<Instant> {
+        self.link.last_alive()
+    }
+
+    pub(crate) fn end(&self) -> Option<CloseReason> {
+        self.link.end()
+    }
+
+    /// What tungstenite said about the end, if it was an error.
+    pub(crate) fn failure(&self) -> Option<&Arc<Error>> {
+        self.failure.as_ref()
+    }
+
+    pub(crate) fn local_addr(&self) -> Option<SocketAddr> {
+        self.socket.get_ref().transport().socket().local_addr()
+    }
+
+    pub(crate) fn peer_addr(&self) -> Option<SocketAddr> {
+        self.socket.get_ref().transport().socket().peer_addr()
+    }
+
+    /// Copies the peer's certificates: not for every idle connection.
+    pub(crate) fn tls_info(&self) -> Option<TlsInfo> {
+        self.socket.get_ref().transport().tls_info()
+    }
+
+    /// The next bytes of the stream.
+    pub(crate) fn chunk(&self) -> Option<&[u8]> {
+        self.link.chunk()
+    }
+
+    pub(crate) fn buffered(&self) -> usize {
+        self.link.buffered()
+    }
+
+    pub(crate) fn consume(&mut self, n: usize) {
+        if n > 0 && self.replay.take().is_some() {
+            self.socket.get_mut().end_transcript();
+        }
+        self.link.consume(n);
+    }
+
+    /// Reads until at least `want` bytes of the stream are buffered or it is over.
+    pub(crate) fn poll_fill(&mut self, cx: &mut Context<'_>, now: Instant, want: usize) -> Poll<()> {
+        for _ in 0..MESSAGES_PER_POLL {
+            if self.link.end().is_some() || self.link.buffered() >= want {
+                return Poll::Ready(());
+            }
+            ready!(self.poll_receive(cx, now));
+            while self.next_output().is_some() {}
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    pub(crate) fn start_send(&mut self, message: Message) -> Result<(), Error> {
+        self.unflushed = true;
+        Pin::new(&mut self.socket).start_send(message)
+    }
+
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if self.unflushed {
+            ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The link's next output that is not for the peer; those that are, are sent.
+    fn next_output(&mut self) -> Option<LinkOutput> {
+        loop {
+            match self.link.poll_output()? {
+                LinkOutput::Send(message) => self.send(message),
+                news => return Some(news),
+            }
+        }
+    }
+
+    fn send(&mut self, message: LinkMessage) {
+        let message = match message {
+            LinkMessage::Id(id) => Message::Binary(Bytes::copy_from_slice(&id.to_bytes())),
+            LinkMessage::Ping => Message::Ping(Bytes::new()),
+            LinkMessage::Close { code } => close_message(code),
+            _ => return,
+        };
+        // It fails if the peer reads nothing and the buffer is full, when another ping would tell it nothing; after a
+        // close frame, when nothing may be sent; and with the transport, of which the next flush or read will tell.
+        let _ = self.start_send(message);
+    }
+
+    /// Whether the timer, once a poll, or a failed flush has given the link something to say.
+    fn is_due(&mut self, cx: &mut Context<'_>, now: Instant, is_timed: &mut bool) -> bool {
+        if let Poll::Ready(Err(error)) = self.poll_flush(cx) {
+            self.handle_error(now, error);
+            return true;
+        }
+        if !*is_timed && self.link.poll_timeout().is_some_and(|due| due <= now) {
+            *is_timed = true;
+            self.link.handle_timeout(now);
+            return true;
+        }
+        false
+    }
+
+    /// Hands one message, or the end, to the link.
+    fn poll_receive(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        let received = Pin::new(&mut self.socket).poll_next(cx);
+        let arrived = self.socket.get_ref().arrived();
+        if arrived != self.seen {
+            self.seen = arrived;
+            self.link.handle_arrival(now);
+        }
+        match received {
+            Poll::Ready(Some(Ok(message))) => self.handle_message(now, message),
+            Poll::Ready(Some(Err(error))) => self.handle_error(now, error),
+            Poll::Ready(None) => self.link.handle_end(now),
+            Poll::Pending => {
+                if self.socket.get_ref().is_stopped() {
+                    self.link.handle_backpressure(now);
+                }
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn handle_message(&mut self, now: Instant, message: Message) {
+        match message {
+            Message::Binary(payload) => {
+                self.socket.get_mut().settle_data();
+                self.handle_binary(now, payload);
+            }
+            Message::Text(text) => {
+                self.socket.get_mut().settle_data();
+                self.link.handle_text(now, text.as_str());
+            }
+            Message::Ping(_) => {
+                self.socket.get_mut().settle_control();
+                self.unflushed = true;
+                self.link.handle_ping(now);
+            }
+            Message::Pong(_) => {
+                self.socket.get_mut().settle_control();
+                self.link.handle_pong(now);
+            }
+            Message::Close(frame) => {
+                // Not settled: who asks for whole messages gets to see it.
+                self.unflushed = true;
+                self.link.handle_close(now, frame.map(|frame| frame.code.into()));
+            }
+            // Tungstenite takes such frames and never gives any.
+            Message::Frame(_) => {}
+        }
+    }
+
+    fn handle_binary(&mut self, now: Instant, payload: Bytes) {
+        let is_stream = self.link.id().is_some();
+        let before = self.link.buffered();
+        if let Some(replay) = &mut self.replay {
+            let kept = payload.clone();
+            self.link.handle_binary(now, payload);
+            let added = self.link.buffered() - before;
+            if is_stream || added > 0 {
+                replay.push(kept.slice(kept.len() - added.min(kept.len())..));
+            }
+        } else {
+            self.link.handle_binary(now, payload);
+        }
+        if !self.taken {
+            let room = self.early_data_limit.saturating_sub(self.link.buffered());
+            self.socket.get_mut().set_budget(Some(room.saturating_add(FRAME_ROOM)));
+        }
+    }
+
+    fn handle_error(&mut self, now: Instant, error: Error) {
+        match &error {
+            Error::ConnectionClosed
+            | Error::AlreadyClosed
+            | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => self.link.handle_end(now),
+            // TLS says so of a transport that ended without TLS's own goodbye.
+            Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => self.link.handle_end(now),
+            Error::Io(_) | Error::Tls(_) => self.link.handle_failure(now),
+            refused => {
+                let code = match refused {
+                    Error::Capacity(_) => 1009,
+                    Error::Utf8(_) => 1007,
+                    _ => 1002,
+                };
+                // Before the link's own, less specific one; whichever comes second is not sent.
+                let _ = self.start_send(close_message(code));
+                self.link.handle_violation(now, Violation::Frame);
+            }
+        }
+        self.failure = Some(Arc::new(error));
+    }
+}
+
+/// A close frame with this code.
+pub(crate) fn close_message(code: u16) -> Message {
+    Message::Close(Some(CloseFrame { code: code.into(), reason: "".into() }))
+}
+
+impl fmt::Debug for Wire {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wire").field("link", &self.link).field("role", &self.role).finish_non_exhaustive()
+    }
+}

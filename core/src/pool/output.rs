@@ -1,0 +1,43 @@
+//! What comes out of a pool.
+
+use super::{AcceptId, ConnectionKey, DialId, WaiterId};
+use crate::{CloseReason, PeerGeneration};
+
+/// What a pool asks of its driver.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Output<C> {
+    /// A waiter's outcome is there: [`Pool::complete`](super::Pool::complete) it.
+    Wake(WaiterId),
+    /// Close this connection, which left the pool for this reason.
+    Close {
+        /// What the driver registered.
+        connection: C,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// Begin a dial and report [`handle_dialed`](super::Pool::handle_dialed) or
+    /// [`handle_dial_failed`](super::Pool::handle_dial_failed).
+    Dial(DialId),
+    /// Give up a dial. Nothing it still reports counts.
+    AbortDial(DialId),
+    /// Give up the handshake of an accepted socket. Nothing it still reports counts.
+    AbortAccept(AcceptId),
+    /// Accept no more sockets.
+    StopListening,
+    /// The pool is closed for good: everything to be closed or given up was named before. Nothing but the end of taken
+    /// connections is worth reporting now.
+    Closed,
+}
+
+/// A connection on its way out of the pool.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Taken<C> {
+    /// Names the connection towards [`Pool::handle_released`](super::Pool::handle_released).
+    pub key: ConnectionKey,
+    /// The generation of its peer.
+    pub peer: PeerGeneration,
+    /// What the driver registered.
+    pub connection: C,
+}

@@ -1,0 +1,20 @@
+//! The bodies of the fuzz targets. They panic when the machine breaks a promise, and at nothing else.
+
+mod id_handshake;
+mod link;
+mod link_model;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+pub use self::id_handshake::id_handshake;
+
+/// Reads `data` as a configuration and a list of things that happen to a link of either role and either generation of
+/// peer, and compares all that the link says and does with a naive model.
+///
+/// ```
+/// npws_sim::fuzz::link(b"any bytes at all");
+/// ```
+pub fn link(data: &[u8]) {
+    let _ = link::run(data);
+}

@@ -1,0 +1,116 @@
+//! The bodies under a few thousand inputs, so that the fuzz targets are known to pass before anyone fuzzes.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
+
+use npws_core::LinkOutput;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// SplitMix64, so that a seed gives the same bytes for ever.
+fn random_bytes(seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let length = next() % 256;
+    (0..length).map(|_| next().to_be_bytes()[0]).collect()
+}
+
+/// Runs `body` on every input and names the one that fails.
+fn each<T>(inputs: impl IntoIterator<Item = (String, Vec<u8>)>, body: impl Fn(&[u8]) -> T) -> Vec<T> {
+    inputs
+        .into_iter()
+        .map(|(name, input)| {
+            catch_unwind(AssertUnwindSafe(|| body(&input))).unwrap_or_else(|panic| {
+                eprintln!("{name}: {input:?}");
+                resume_unwind(panic)
+            })
+        })
+        .collect()
+}
+
+fn seeded() -> impl Iterator<Item = (String, Vec<u8>)> {
+    (0..5_000).map(|seed| (format!("seed {seed}"), random_bytes(seed)))
+}
+
+/// The inputs that the fuzzer starts from.
+fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let inputs: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.display().to_string(), std::fs::read(&path).unwrap()))
+        .collect();
+    assert!(!inputs.is_empty());
+    inputs
+}
+
+/// The name of an output without what differs from run to run.
+fn kind(output: &LinkOutput) -> String {
+    match output {
+        LinkOutput::Established(_) => "Established".into(),
+        other => format!("{other:?}"),
+    }
+}
+
+fn assert_reached(outputs: &[Vec<LinkOutput>]) {
+    let reached: BTreeSet<String> = outputs.iter().flatten().map(kind).collect();
+    for wanted in [
+        "Established",
+        "Claimed",
+        "Send(Ping)",
+        "Send(Close { code: 1000 })",
+        "Send(Close { code: 1002 })",
+        "Send(Close { code: 1003 })",
+        "Retained(PeerClosed(Some(1000)))",
+        "Retained(PeerClosed(None))",
+        "Closed(PeerClosed(Some(1000)))",
+        "Closed(TransportEnded)",
+        "Closed(TransportFailed)",
+        "Closed(HandshakeFailed)",
+        "Closed(KeepaliveTimeout)",
+        "Closed(Violation(Text))",
+    ] {
+        assert!(reached.contains(wanted), "{wanted} is not among {reached:?}");
+    }
+}
+
+#[test]
+fn id_handshake_holds_for_seeded_inputs() {
+    each(seeded(), super::id_handshake);
+}
+
+#[test]
+fn id_handshake_holds_for_the_corpus() {
+    each(corpus("id_handshake"), super::id_handshake);
+}
+
+#[test]
+fn link_holds_for_seeded_inputs_and_they_reach_every_outcome() {
+    assert_reached(&each(seeded(), super::link::run));
+}
+
+#[test]
+fn link_holds_for_the_corpus() {
+    each(corpus("link"), super::link);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn id_handshake_holds_for_any_input(data in vec(any::<u8>(), 0..300)) {
+        super::id_handshake(&data);
+    }
+
+    #[test]
+    fn link_holds_for_any_input(data in vec(any::<u8>(), 0..300)) {
+        super::link(&data);
+    }
+}
