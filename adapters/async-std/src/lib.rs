@@ -34,9 +34,24 @@ use npws_driver::Runtime;
 use socket2::SockRef;
 
 /// A pool that dials, on async-std.
+///
+/// ```
+/// use npws_async_std::ClientPool;
+///
+/// let error = ClientPool::builder("no port").connect().unwrap_err();
+/// assert!(error.to_string().starts_with("address is no port"));
+/// ```
 pub type ClientPool = npws_driver::ClientPool<AsyncStd>;
 
 /// A pool that accepts, on async-std.
+///
+/// ```
+/// use npws_async_std::ServerPool;
+///
+/// fn is_warm(pool: &ServerPool) -> bool {
+///     pool.active() >= pool.capacity() / 2
+/// }
+/// ```
 pub type ServerPool = npws_driver::ServerPool<AsyncStd>;
 
 /// async-std's global runtime.

@@ -23,9 +23,25 @@ use crate::slot::{Slot, watch};
 /// A pool that dials a server and keeps connections to it ready.
 ///
 /// The runtime crates name it with their runtime filled in: `npws::tokio::ClientPool` and so on.
+///
+/// ```
+/// use npws_driver::{BuildError, ClientPool, Runtime};
+///
+/// fn dial<R: Runtime>() -> Result<ClientPool<R>, BuildError> {
+///     ClientPool::builder("tunnel.example:8443").capacity(5..=20).connect()
+/// }
+/// ```
 pub type ClientPool<R> = Pool<Dials<R>>;
 
 /// The client's kind of [`Pool`].
+///
+/// ```
+/// use npws_driver::{Dials, Pool, Runtime};
+///
+/// fn capacity<R: Runtime>(pool: &Pool<Dials<R>>) -> usize {
+///     pool.capacity()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Dials<R: Runtime> {
     plan: Arc<Plan<R>>,
@@ -36,12 +52,26 @@ pub struct Dials<R: Runtime> {
 impl<R: Runtime> ClientPool<R> {
     /// Begins a pool of connections to `address`: a host name or IP address and a port, as `tunnel.example:8443`,
     /// `192.0.2.7:8443` or `[2001:db8::7]:8443`.
+    ///
+    /// ```
+    /// # use npws_driver::{BuildError, ClientPool, Runtime};
+    /// fn dial<R: Runtime>() -> Result<ClientPool<R>, BuildError> {
+    ///     ClientPool::builder("[2001:db8::7]:8443").connect()
+    /// }
+    /// ```
     #[doc(alias = "NewClientPool")]
     pub fn builder(address: impl Into<String>) -> ClientPoolBuilder<R> {
         ClientPoolBuilder::new(address.into())
     }
 
     /// The number of idle connections that the pool aims for at the moment (Go: `Capacity`).
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// fn target<R: Runtime>(pool: &ClientPool<R>) -> usize {
+    ///     pool.capacity()
+    /// }
+    /// ```
     #[doc(alias = "Capacity")]
     #[must_use]
     pub fn capacity(&self) -> usize {
@@ -49,6 +79,15 @@ impl<R: Runtime> ClientPool<R> {
     }
 
     /// The time between rounds at the moment (Go: `Interval`).
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// use std::time::Duration;
+    ///
+    /// fn is_calm<R: Runtime>(pool: &ClientPool<R>) -> bool {
+    ///     pool.interval() >= Duration::from_secs(1)
+    /// }
+    /// ```
     #[doc(alias = "Interval")]
     #[must_use]
     pub fn interval(&self) -> Duration {
@@ -56,6 +95,15 @@ impl<R: Runtime> ClientPool<R> {
     }
 
     /// Why the last failed dial failed. [`stats`](Self::stats) counts them all, by cause.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// fn report<R: Runtime>(pool: &ClientPool<R>) {
+    ///     if let Some(error) = pool.last_dial_error() {
+    ///         eprintln!("the last dial failed: {error}");
+    ///     }
+    /// }
+    /// ```
     #[must_use]
     pub fn last_dial_error(&self) -> Option<Arc<DialError>> {
         self.shared.driven.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()

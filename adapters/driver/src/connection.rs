@@ -55,7 +55,7 @@ use crate::wire::Wire;
 #[doc(alias = "net.Conn")]
 #[doc(alias = "Conn")]
 pub struct Connection {
-    wire: Wire,
+    wire: Box<Wire>,
     id: ConnectionId,
     clock: Clock,
     close_timeout: Duration,
@@ -68,7 +68,7 @@ pub struct Connection {
 impl Connection {
     /// Takes `wire`, which has been established as `id`. `guard` is dropped when the connection is no more.
     pub(crate) fn new(
-        mut wire: Wire,
+        mut wire: Box<Wire>,
         id: ConnectionId,
         clock: Clock,
         close_timeout: Duration,

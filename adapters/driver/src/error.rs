@@ -90,6 +90,11 @@ pub enum DialError {
 
 impl DialError {
     /// The phase that failed, as the statistics count it.
+    ///
+    /// ```
+    /// # use npws_driver::{DialError, DialFailure};
+    /// assert_eq!(DialError::Timeout.failure(), DialFailure::Timeout);
+    /// ```
     #[must_use]
     pub fn failure(&self) -> DialFailure {
         match self {

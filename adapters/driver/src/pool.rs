@@ -19,6 +19,15 @@ use crate::take::take;
 ///
 /// Cloning gives another handle to the same pool. When the last handle is dropped the pool is
 /// [closed](Self::close). Connections already taken live on.
+///
+/// ```
+/// use npws_driver::{ClientPool, Runtime};
+///
+/// /// A handle for each worker; the pool ends with the last of them.
+/// fn share<R: Runtime>(pool: ClientPool<R>) -> Vec<ClientPool<R>> {
+///     vec![pool.clone(), pool]
+/// }
+/// ```
 #[expect(private_bounds, reason = "only the two kinds of pool exist")]
 pub struct Pool<D: Driven> {
     pub(crate) shared: Arc<Shared<D>>,
@@ -45,6 +54,15 @@ impl<D: Driven> Pool<D> {
     /// A timeout of [`Duration::ZERO`] only tries, [`Duration::MAX`] waits without a limit. Dropping the future gives
     /// the take up and loses nothing.
     ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Connection, ConnectionId, Runtime, TakeError};
+    /// use std::time::Duration;
+    ///
+    /// async fn open<R: Runtime>(pool: &ClientPool<R>, id: ConnectionId) -> Result<Connection, TakeError> {
+    ///     pool.take(id, Duration::from_secs(5)).await
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`TakeError::Timeout`] when it did not come in time; [`TakeError::Gone`] at once when it was here and is not any
     /// more; [`TakeError::Closed`] when the pool is closed.
@@ -60,6 +78,17 @@ impl<D: Driven> Pool<D> {
     /// [`Duration::ZERO`] only tries, [`Duration::MAX`] waits without a limit. Dropping the future gives the take up; a
     /// connection that it was offered returns to its old place.
     ///
+    /// ```
+    /// # use npws_driver::{Connection, Runtime, ServerPool, TakeError};
+    /// use std::time::Duration;
+    ///
+    /// async fn open<R: Runtime>(pool: &ServerPool<R>) -> Result<Connection, TakeError> {
+    ///     let (id, connection) = pool.take_next(Duration::from_secs(5)).await?;
+    ///     println!("the peer takes {id}");
+    ///     Ok(connection)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// [`TakeError::Timeout`] when none came in time; [`TakeError::Draining`] or [`TakeError::Closed`] when the pool
     /// hands nothing out any more.
@@ -70,6 +99,13 @@ impl<D: Driven> Pool<D> {
     }
 
     /// Whether a connection is idle right now (Go: `Ready`). To wait for one, see [`wait_ready`](Self::wait_ready).
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// fn status<R: Runtime>(pool: &ClientPool<R>) -> &'static str {
+    ///     if pool.ready() { "ready" } else { "warming up" }
+    /// }
+    /// ```
     #[doc(alias = "Ready")]
     #[must_use]
     pub fn ready(&self) -> bool {
@@ -77,6 +113,15 @@ impl<D: Driven> Pool<D> {
     }
 
     /// Waits until a connection is idle, at most `timeout`. It may be gone again by the time this returns.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime, TakeError};
+    /// use std::time::Duration;
+    ///
+    /// async fn warm_up<R: Runtime>(pool: &ClientPool<R>) -> Result<(), TakeError> {
+    ///     pool.wait_ready(Duration::from_secs(5)).await
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`TakeError::Timeout`] when none was in time, [`TakeError::Closed`] when the pool is closed.
@@ -100,6 +145,13 @@ impl<D: Driven> Pool<D> {
     }
 
     /// The number of idle connections (Go: `Active`). Each of them is watched: none is counted whose death is known.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// fn is_warm<R: Runtime>(pool: &ClientPool<R>) -> bool {
+    ///     pool.active() >= pool.capacity()
+    /// }
+    /// ```
     #[doc(alias = "Active")]
     #[must_use]
     pub fn active(&self) -> usize {
@@ -107,18 +159,44 @@ impl<D: Driven> Pool<D> {
     }
 
     /// A snapshot of everything that the pool counts.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// fn failed_dials<R: Runtime>(pool: &ClientPool<R>) -> u64 {
+    ///     pool.stats().dial_failures.total()
+    /// }
+    /// ```
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.lock().machine.stats()
     }
 
     /// Closes every connection that nobody has taken yet (Go: `Flush`) and returns at once. The pool goes on.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// fn start_over<R: Runtime>(pool: &ClientPool<R>) {
+    ///     pool.flush();
+    ///     pool.reset_error();
+    /// }
+    /// ```
     #[doc(alias = "Flush")]
     pub fn flush(&self) {
         self.shared.with(|state, now| state.machine.flush(now));
     }
 
     /// Counts a failure that the user of the pool noticed (Go: `AddError`).
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Connection, Runtime};
+    /// use futures::AsyncWriteExt;
+    ///
+    /// async fn greet<R: Runtime>(pool: &ClientPool<R>, mut connection: Connection) {
+    ///     if connection.write_all(b"hello").await.is_err() {
+    ///         pool.add_error();
+    ///     }
+    /// }
+    /// ```
     #[doc(alias = "AddError")]
     pub fn add_error(&self) {
         self.shared.with(|state, _| state.machine.add_error());
@@ -126,6 +204,13 @@ impl<D: Driven> Pool<D> {
 
     /// The failures counted since the last [`reset_error`](Self::reset_error) (Go: `ErrorCount`): those of
     /// [`add_error`](Self::add_error) and those of the listener. Failed dials are in [`stats`](Self::stats).
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// fn is_sick<R: Runtime>(pool: &ClientPool<R>) -> bool {
+    ///     pool.error_count() > pool.active() as u64 / 2
+    /// }
+    /// ```
     #[doc(alias = "ErrorCount")]
     #[must_use]
     pub fn error_count(&self) -> u64 {
@@ -133,6 +218,14 @@ impl<D: Driven> Pool<D> {
     }
 
     /// Starts counting failures from zero (Go: `ResetError`).
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// fn forgive<R: Runtime>(pool: &ClientPool<R>) {
+    ///     pool.reset_error();
+    ///     assert_eq!(pool.error_count(), 0);
+    /// }
+    /// ```
     #[doc(alias = "ResetError")]
     pub fn reset_error(&self) {
         self.shared.with(|state, _| state.machine.reset_error());
@@ -141,6 +234,16 @@ impl<D: Driven> Pool<D> {
     /// Ends the pool gently: nothing new is dialed, accepted or handed out as next, while what the peer may already
     /// have taken can be taken by its ID. Returns when the pool is closed, which is once it is empty, and after
     /// `timeout` at the latest. Dropping the future does not stop the drain.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPool};
+    /// use std::time::Duration;
+    ///
+    /// async fn shut_down<R: Runtime>(pool: &ServerPool<R>) {
+    ///     pool.drain(Duration::from_secs(30)).await;
+    ///     assert!(pool.is_closed());
+    /// }
+    /// ```
     pub async fn drain(&self, timeout: Duration) {
         self.shared.with(|state, now| state.machine.drain(now, timeout));
         poll_fn(|cx| {
@@ -156,12 +259,27 @@ impl<D: Driven> Pool<D> {
 
     /// Closes the pool at once and for good (Go: `Close`). Pending takes fail, idle connections are closed in the
     /// background, and connections already taken live on.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPool};
+    /// fn abort<R: Runtime>(pool: &ServerPool<R>) {
+    ///     pool.close();
+    ///     assert!(pool.is_closed());
+    /// }
+    /// ```
     #[doc(alias = "Close")]
     pub fn close(&self) {
         self.shared.with(|state, now| state.machine.close(now));
     }
 
     /// Whether the pool is closed, which is for good.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// fn can_go_on<R: Runtime>(pool: &ClientPool<R>) -> bool {
+    ///     !pool.is_closed()
+    /// }
+    /// ```
     #[must_use]
     pub fn is_closed(&self) -> bool {
         self.shared.gauges.is_closed.load(Ordering::Acquire)

@@ -13,6 +13,15 @@ use socket2::SockRef;
 /// An async runtime: sockets, timers and tasks. The driver decides nothing itself and needs nothing else.
 ///
 /// The crates `npws-tokio`, `npws-smol` and `npws-async-std` implement it; another runtime needs no more than this.
+///
+/// ```
+/// use std::time::Duration;
+/// use npws_driver::Runtime;
+///
+/// async fn pause<R: Runtime>(runtime: &R) {
+///     runtime.sleep_until(runtime.now() + Duration::from_millis(10)).await;
+/// }
+/// ```
 pub trait Runtime: Clone + Debug + Send + Sync + 'static {
     /// A connected TCP socket.
     type Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin + 'static;

@@ -21,12 +21,28 @@ use crate::slot::Slot;
 /// A pool that accepts connections and keeps them ready.
 ///
 /// The runtime crates name it with their runtime filled in: `npws::tokio::ServerPool` and so on.
+///
+/// ```
+/// use npws_driver::{BuildError, Runtime, ServerPool};
+///
+/// async fn serve<R: Runtime>() -> Result<ServerPool<R>, BuildError> {
+///     ServerPool::builder().capacity(100).bind("[::]:8443").await
+/// }
+/// ```
 pub type ServerPool<R> = Pool<Accepts<R>>;
 
 /// IDs come from the thread's cryptographic generator, which the system seeds.
 pub(crate) type Ids = fn() -> [u8; 4];
 
 /// The server's kind of [`Pool`].
+///
+/// ```
+/// use npws_driver::{Accepts, Pool, Runtime};
+///
+/// fn capacity<R: Runtime>(pool: &Pool<Accepts<R>>) -> usize {
+///     pool.capacity()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Accepts<R: Runtime> {
     plan: Arc<Plan<R>>,
@@ -37,12 +53,26 @@ pub struct Accepts<R: Runtime> {
 
 impl<R: Runtime> ServerPool<R> {
     /// Begins a pool that accepts connections.
+    ///
+    /// ```
+    /// # use npws_driver::{BuildError, Runtime, ServerPool};
+    /// async fn serve<R: Runtime>() -> Result<ServerPool<R>, BuildError> {
+    ///     ServerPool::builder().path("/tunnel").bind("127.0.0.1:0").await
+    /// }
+    /// ```
     #[doc(alias = "NewServerPool")]
     pub fn builder() -> ServerPoolBuilder<R> {
         ServerPoolBuilder::new()
     }
 
     /// How many idle connections the pool accepts (Go: `Capacity`).
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPool};
+    /// fn is_full<R: Runtime>(pool: &ServerPool<R>) -> bool {
+    ///     pool.active() >= pool.capacity()
+    /// }
+    /// ```
     #[doc(alias = "Capacity")]
     #[must_use]
     pub fn capacity(&self) -> usize {
@@ -50,6 +80,13 @@ impl<R: Runtime> ServerPool<R> {
     }
 
     /// The address that the pool listens on; `None` if it was given sockets rather than a listener.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPool};
+    /// fn port<R: Runtime>(pool: &ServerPool<R>) -> Option<u16> {
+    ///     Some(pool.local_addr()?.port())
+    /// }
+    /// ```
     #[must_use]
     pub fn local_addr(&self) -> Option<SocketAddr> {
         self.shared.driven.local_addr

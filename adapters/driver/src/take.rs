@@ -25,7 +25,7 @@ pub(crate) fn take<D: Driven>(
         let (key, wire) = outcome?;
         tracing::debug!(id = %key.id(), "connection taken");
         let release = Release { shared: shared.clone(), key };
-        Ok(Connection::new(*wire, key.id(), shared.clock.clone(), shared.close_timeout, Box::new(release)))
+        Ok(Connection::new(wire, key.id(), shared.clock.clone(), shared.close_timeout, Box::new(release)))
     }
 }
 

@@ -4,8 +4,9 @@ mod pipe;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use async_tungstenite::WebSocketStream;
@@ -102,13 +103,41 @@ pub(crate) async fn establish(wire: &mut Wire) -> ConnectionId {
     poll_fn(|cx| wire.poll_establish(cx, npws_core::Instant::ZERO)).await.unwrap()
 }
 
-/// A client's wire that is established, and the raw end of its peer.
-pub(crate) fn established_client(peer: PeerGeneration, config: LinkConfig) -> (Wire, End) {
+/// An established wire, and the raw end of its peer.
+pub(crate) fn established(role: Role, peer: PeerGeneration, config: LinkConfig) -> (Wire, End) {
     let (near, mut far) = pipe(1 << 20);
-    far.send(&frame(0x82, &ID.to_bytes()));
-    let mut wire = wire(transport(near), Role::Client, peer, config);
+    if role == Role::Client {
+        far.send(&frame(0x82, &ID.to_bytes()));
+    }
+    let mut wire = wire(transport(near), role, peer, config);
     assert_eq!(smol::block_on(establish(&mut wire)), ID);
+    far.receive();
     (wire, far)
+}
+
+pub(crate) fn established_client(peer: PeerGeneration, config: LinkConfig) -> (Wire, End) {
+    established(Role::Client, peer, config)
+}
+
+/// Counts how often its waker is woken.
+#[derive(Default)]
+pub(crate) struct Count(AtomicUsize);
+
+impl Count {
+    pub(crate) fn new() -> (Arc<Self>, Waker) {
+        let count = Arc::new(Self::default());
+        (count.clone(), count.into())
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Wake for Count {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// An unmasked frame, as servers send it.

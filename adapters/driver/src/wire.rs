@@ -150,10 +150,6 @@ impl Wire {
         self.socket.get_mut().set_budget(None);
     }
 
-    pub(crate) fn id(&self) -> Option<ConnectionId> {
-        self.link.id()
-    }
-
     pub(crate) fn peer_generation(&self) -> PeerGeneration {
         self.link.peer()
     }

@@ -36,9 +36,24 @@ use smol::Executor;
 use socket2::SockRef;
 
 /// A pool that dials, on smol.
+///
+/// ```
+/// use npws_smol::ClientPool;
+///
+/// let error = ClientPool::builder("no port").connect().unwrap_err();
+/// assert!(error.to_string().starts_with("address is no port"));
+/// ```
 pub type ClientPool = npws_driver::ClientPool<Smol>;
 
 /// A pool that accepts, on smol.
+///
+/// ```
+/// use npws_smol::ServerPool;
+///
+/// fn is_warm(pool: &ServerPool) -> bool {
+///     pool.active() >= pool.capacity() / 2
+/// }
+/// ```
 pub type ServerPool = npws_driver::ServerPool<Smol>;
 
 /// An executor of smol's with async-io for sockets and timers.

@@ -33,9 +33,24 @@ use tokio::runtime::Handle;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
 /// A pool that dials, on tokio.
+///
+/// ```
+/// use npws_tokio::ClientPool;
+///
+/// let error = ClientPool::builder("no port").connect().unwrap_err();
+/// assert!(error.to_string().starts_with("address is no port"));
+/// ```
 pub type ClientPool = npws_driver::ClientPool<Tokio>;
 
 /// A pool that accepts, on tokio.
+///
+/// ```
+/// use npws_tokio::ServerPool;
+///
+/// fn is_warm(pool: &ServerPool) -> bool {
+///     pool.active() >= pool.capacity() / 2
+/// }
+/// ```
 pub type ServerPool = npws_driver::ServerPool<Tokio>;
 
 /// A tokio runtime with IO and time enabled.

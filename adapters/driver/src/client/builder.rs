@@ -27,6 +27,14 @@ use crate::upgrade::client::UpgradeRequest;
 use crate::upgrade::websocket_config;
 
 /// Builds a [`ClientPool`]. Everything is checked once, in [`connect`](Self::connect).
+///
+/// ```
+/// use npws_driver::{ClientPoolBuilder, Runtime};
+///
+/// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+///     builder.capacity(5..=20).path("/tunnel")
+/// }
+/// ```
 #[must_use]
 pub struct ClientPoolBuilder<R: Runtime> {
     address: String,
@@ -58,66 +66,153 @@ impl<R: Runtime> ClientPoolBuilder<R> {
     }
 
     /// The least and the greatest number of idle connections to aim for: each 1 to 65,536, `1..=1` unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.capacity(5..=20)
+    /// }
+    /// ```
     pub fn capacity(mut self, range: RangeInclusive<usize>) -> Self {
         self.config.capacity = range;
         self
     }
 
     /// The shortest and the longest time between rounds: each 1 ms to 1 h, `1 s..=1 s` unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// use std::time::Duration;
+    ///
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.interval(Duration::from_millis(100)..=Duration::from_secs(1))
+    /// }
+    /// ```
     pub fn interval(mut self, range: RangeInclusive<Duration>) -> Self {
         self.config.interval = range;
         self
     }
 
     /// The total deadline of one dial, from name resolution to the ID: 1 ms to 1 h, 10 s unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// use std::time::Duration;
+    ///
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.dial_timeout(Duration::from_secs(5))
+    /// }
+    /// ```
     pub fn dial_timeout(mut self, timeout: Duration) -> Self {
         self.config.dial_timeout = timeout;
         self
     }
 
     /// How many dials may be under way at once: 1 to 65,536, 64 unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.max_concurrent_dials(16)
+    /// }
+    /// ```
     pub fn max_concurrent_dials(mut self, limit: usize) -> Self {
         self.config.max_concurrent_dials = limit;
         self
     }
 
     /// The first and the longest pause after failed dials: each 1 ms to 1 h, `100 ms..=10 s` unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// use std::time::Duration;
+    ///
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.backoff(Duration::from_millis(50)..=Duration::from_secs(30))
+    /// }
+    /// ```
     pub fn backoff(mut self, range: RangeInclusive<Duration>) -> Self {
         self.config.backoff = range;
         self
     }
 
     /// The rule that adapts capacity and interval. The original's unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// use npws_driver::Policy;
+    ///
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.policy(Policy::Fixed)
+    /// }
+    /// ```
     pub fn policy(mut self, policy: Policy) -> Self {
         self.config.policy = policy;
         self
     }
 
     /// Plain unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// use npws_driver::ClientTls;
+    ///
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.tls(ClientTls::verified())
+    /// }
+    /// ```
     pub fn tls(mut self, tls: ClientTls) -> Self {
         self.tls = tls;
         self
     }
 
     /// The name to ask for in TLS (SNI) and to find in the certificate. The address's host unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.server_name("tunnel.example")
+    /// }
+    /// ```
     pub fn server_name(mut self, name: impl Into<String>) -> Self {
         self.server_name = Some(name.into());
         self
     }
 
     /// The `Host` field of the upgrade request. The address unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.host("tunnel.example")
+    /// }
+    /// ```
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(host.into());
         self
     }
 
     /// The path of the upgrade request, with its query. `/` unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.path("/tunnel?region=eu")
+    /// }
+    /// ```
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.path = path.into();
         self
     }
 
     /// Adds a field to the upgrade request.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.header("Authorization", "Bearer secret")
+    /// }
+    /// ```
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
@@ -125,6 +220,16 @@ impl<R: Runtime> ClientPoolBuilder<R> {
 
     /// Opens the byte stream under TLS and WebSocket by `dial` rather than by TCP: through a proxy, over a Unix socket,
     /// from memory. TCP options do not apply to it.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime, Socket};
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.dialer(|target| async move {
+    ///         println!("dialing {} port {}", target.host, target.port);
+    ///         Ok(Socket::new(futures::io::Cursor::new(Vec::new())))
+    ///     })
+    /// }
+    /// ```
     pub fn dialer<F, Fut>(mut self, dial: F) -> Self
     where
         F: Fn(DialTarget) -> Fut + Send + Sync + 'static,
@@ -138,6 +243,16 @@ impl<R: Runtime> ClientPoolBuilder<R> {
 
     /// Checks everything and begins to dial in the background. Errors of dials are not errors of this call: the pool
     /// goes on trying, and [`ClientPool::last_dial_error`] tells why it fails.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// fn dial<R: Runtime>() {
+    ///     match ClientPool::<R>::builder("no port").connect() {
+    ///         Ok(pool) => println!("{} connections are ready", pool.active()),
+    ///         Err(error) => eprintln!("{error}"),
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`BuildError::Config`] names the first value outside its range, [`BuildError::Tls`] what is wrong with the TLS

@@ -40,10 +40,6 @@ impl Signal {
         self.shared.writer.register(cx.waker());
     }
 
-    pub(super) fn wake_reader(&self) {
-        self.shared.reader.wake();
-    }
-
     /// Whether there is reason to ask the socket. Lower it before asking: what happens meanwhile raises it again.
     pub(super) fn lower(&self) -> bool {
         self.shared.is_raised.swap(false, Ordering::AcqRel)

@@ -80,11 +80,8 @@ impl Connection {
 
     pub(super) fn poll_all_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.signal.register_writer(cx);
-        let before = (self.wire.buffered(), self.wire.end());
+        // A reader that waits has been woken by what made the signal rise.
         let _ = self.drive(READ_AT_ONCE);
-        if before != (self.wire.buffered(), self.wire.end()) {
-            self.signal.wake_reader();
-        }
         ready!(self.poll_flush_wire()).map_err(|error| self.write_failed(error))?;
         Poll::Ready(Ok(()))
     }

@@ -1,12 +1,13 @@
 //! The connection as a byte stream, against raw frames and against itself.
 
+#[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+mod over_tls;
 mod whole_messages;
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -14,11 +15,11 @@ use npws_core::{CloseReason, LinkConfig, PeerGeneration, Role, Violation};
 
 use super::{Connection, StreamError};
 use crate::testing::{
-    End, ID, TestTime, establish, established_client, frame, next_frame, pipe, poll_once, transport, wire,
+    Count, End, ID, TestTime, establish, established_client, frame, next_frame, pipe, poll_once, transport, wire,
 };
 
 fn connection(wire: crate::wire::Wire) -> Connection {
-    Connection::new(wire, ID, TestTime::new().clock(), Duration::from_secs(1), Box::new(()))
+    Connection::new(Box::new(wire), ID, TestTime::new().clock(), Duration::from_secs(1), Box::new(()))
 }
 
 /// A client's connection and the raw end of its peer, which has sent `early` behind the ID.
@@ -53,16 +54,6 @@ fn write(connection: &mut Connection, data: &[u8]) -> Poll<io::Result<usize>> {
 
 fn reason(error: &io::Error) -> CloseReason {
     error.get_ref().unwrap().downcast_ref::<StreamError>().unwrap().reason()
-}
-
-/// Counts how often it is woken.
-#[derive(Default)]
-struct Count(AtomicUsize);
-
-impl Wake for Count {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
 }
 
 #[test]
@@ -200,12 +191,11 @@ fn pings_are_answered_by_whoever_uses_the_connection() {
 #[test]
 fn a_writer_reads_ahead_only_so_much_and_wakes_the_reader() {
     let (mut connection, mut far) = client(&[]);
-    let woken = Arc::new(Count::default());
-    let waker = Waker::from(Arc::clone(&woken));
+    let (woken, waker) = Count::new();
     let mut cx = Context::from_waker(&waker);
     assert!(Pin::new(&mut connection).poll_read(&mut cx, &mut [0; 8]).is_pending());
-    far.send(&frame(0x82, &[1; 1000]).repeat(500));
-    assert!(woken.0.load(Ordering::Relaxed) > 0);
+    far.send(&frame(0x82, &[1; 10_000]).repeat(50));
+    assert!(woken.count() > 0);
 
     assert!(matches!(write(&mut connection, b"x"), Poll::Ready(Ok(1))));
     assert!(far.unread() > 350_000, "{} unread", far.unread());
@@ -285,11 +275,22 @@ fn lines_can_be_read_in_place() {
 }
 
 #[test]
+fn its_futures_can_move_between_threads() {
+    fn is_send<T: Send>(value: T) -> T {
+        value
+    }
+    let (connection, _far) = is_send(client(&[]));
+    drop(is_send(connection.into_websocket()));
+    let (connection, _far) = client(&[]);
+    drop(is_send(connection.close()));
+}
+
+#[test]
 fn the_guard_goes_with_the_connection() {
     let (wire, _far) = established_client(PeerGeneration::V1, LinkConfig::default());
     let guard = Arc::new(());
     let watched = Arc::downgrade(&guard);
-    let connection = Connection::new(wire, ID, TestTime::new().clock(), Duration::from_secs(1), Box::new(guard));
+    let connection = Connection::new(Box::new(wire), ID, TestTime::new().clock(), Duration::from_secs(1), Box::new(guard));
     assert_eq!(watched.strong_count(), 1);
     let socket = smol::block_on(connection.into_websocket()).unwrap();
     assert_eq!(watched.strong_count(), 1);

@@ -29,6 +29,14 @@ use crate::upgrade::websocket_config;
 
 /// Builds a [`ServerPool`]. Everything is checked once, in [`bind`](Self::bind), [`listen`](Self::listen) or
 /// [`serve`](Self::serve).
+///
+/// ```
+/// use npws_driver::{Runtime, ServerPoolBuilder};
+///
+/// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+///     builder.capacity(100).path("/tunnel")
+/// }
+/// ```
 #[must_use]
 pub struct ServerPoolBuilder<R: Runtime> {
     config: ServerConfig,
@@ -43,6 +51,13 @@ impl<R: Runtime> ServerPoolBuilder<R> {
     }
 
     /// How many idle connections to accept, beyond which peers get 503: 1 to 65,536, 1 unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+    ///     builder.capacity(100)
+    /// }
+    /// ```
     pub fn capacity(mut self, connections: usize) -> Self {
         self.config.capacity = connections;
         self
@@ -50,12 +65,28 @@ impl<R: Runtime> ServerPoolBuilder<R> {
 
     /// The deadline of each phase of a handshake, which are TLS, the request head, and the answer with the ID: 1 ms to
     /// 1 h, 10 s unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// use std::time::Duration;
+    ///
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+    ///     builder.handshake_timeout(Duration::from_secs(3))
+    /// }
+    /// ```
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.config.handshake_timeout = timeout;
         self
     }
 
     /// The path to answer on; others get 404. Any path unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+    ///     builder.path("/tunnel")
+    /// }
+    /// ```
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.config.path = Some(path.into());
         self
@@ -63,12 +94,30 @@ impl<R: Runtime> ServerPoolBuilder<R> {
 
     /// Serves this address and those allowed so far; others get 403. Any address unless told. An IPv4-mapped IPv6
     /// address counts as IPv4.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// use std::net::Ipv4Addr;
+    ///
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+    ///     builder.allow(Ipv4Addr::new(192, 0, 2, 7).into())
+    /// }
+    /// ```
     pub fn allow(mut self, address: IpAddr) -> Self {
         self.config.allow.get_or_insert_with(BTreeSet::new).insert(address);
         self
     }
 
     /// Plain unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// use npws_driver::ServerTls;
+    ///
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+    ///     builder.tls(ServerTls::plain())
+    /// }
+    /// ```
     pub fn tls(mut self, tls: ServerTls) -> Self {
         self.tls = tls;
         self
@@ -78,6 +127,13 @@ impl<R: Runtime> ServerPoolBuilder<R> {
 
     /// Binds `address`, a host name or IP address and a port as `[::]:8443`, and begins to accept. Port 0 lets the
     /// system choose: see [`ServerPool::local_addr`].
+    ///
+    /// ```
+    /// # use npws_driver::{BuildError, Runtime, ServerPool};
+    /// async fn serve<R: Runtime>() -> Result<ServerPool<R>, BuildError> {
+    ///     ServerPool::builder().capacity(100).bind("127.0.0.1:8443").await
+    /// }
+    /// ```
     ///
     /// # Errors
     /// [`BuildError::Config`] names the first value outside its range, [`BuildError::Tls`] what is wrong with the TLS
@@ -92,6 +148,15 @@ impl<R: Runtime> ServerPoolBuilder<R> {
 
     /// Begins to accept from a listener of the user's own.
     ///
+    /// ```
+    /// # use npws_driver::{BuildError, Runtime, ServerPool};
+    /// use std::net::TcpListener;
+    ///
+    /// fn serve<R: Runtime>(listener: TcpListener) -> Result<ServerPool<R>, BuildError> {
+    ///     ServerPool::builder().listen(listener)
+    /// }
+    /// ```
+    ///
     /// # Errors
     /// As [`bind`](Self::bind).
     pub fn listen(self, listener: TcpListener) -> Result<ServerPool<R>, BuildError> {
@@ -104,6 +169,13 @@ impl<R: Runtime> ServerPoolBuilder<R> {
     /// Takes sockets from `incoming` rather than from a listener: behind a proxy of the user's own, over Unix sockets,
     /// from memory. TCP options do not apply to them, and an allow list applies to the addresses they come with. The
     /// stream may give errors and go on; when it ends, the pool lives on without it.
+    ///
+    /// ```
+    /// # use npws_driver::{BuildError, Runtime, ServerPool, Socket};
+    /// fn serve_one<R: Runtime>(socket: Socket) -> Result<ServerPool<R>, BuildError> {
+    ///     ServerPool::builder().serve(futures::stream::iter([Ok(socket)]))
+    /// }
+    /// ```
     ///
     /// # Errors
     /// As [`bind`](Self::bind), but for the address.

@@ -37,17 +37,6 @@ pub(crate) enum HeadError {
     Malformed,
 }
 
-impl HeadError {
-    /// The answer that it deserves, if the peer can still hear one.
-    pub(crate) fn rejection(&self) -> Option<Rejection> {
-        match self {
-            Self::Io(_) | Self::Ended => None,
-            Self::TooLarge => Some(Rejection::HeadTooLarge),
-            Self::Malformed => Some(Rejection::Malformed),
-        }
-    }
-}
-
 /// A request's head, and what came right behind it.
 #[derive(Debug)]
 pub(crate) struct Request {

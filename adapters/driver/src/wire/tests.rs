@@ -9,7 +9,8 @@ use npws_core::{CloseReason, Instant, LinkConfig, PeerGeneration, Role, Violatio
 
 use super::{WatchEvent, Wire};
 use crate::testing::{
-    End, ID, MAX_MESSAGE, TestTime, established_client, frame, masked, next_frame, pipe, poll_once, transport, wire,
+    Count, End, ID, MAX_MESSAGE, TestTime, established, established_client, frame, masked, next_frame, pipe, poll_once,
+    transport, wire,
 };
 
 const START: Instant = Instant::ZERO;
@@ -164,22 +165,67 @@ fn a_v2_peers_unknown_word_changes_nothing() {
 
 #[test]
 fn early_data_is_bounded_even_inside_one_message_and_nothing_of_it_is_lost() {
-    let config = LinkConfig { early_data_limit: 2000, ..LinkConfig::default() };
-    let (mut wire, mut far) = established_client(PeerGeneration::V2, config);
+    const LIMIT: usize = 2000;
+    let config = LinkConfig { early_data_limit: LIMIT, ..LinkConfig::default() };
     let message: Vec<u8> = (0..100_000_u32).map(|n| n as u8).collect();
-    far.send(&frame(0x82, &message));
-    let mut now = START;
-    for _ in 0..5 {
-        assert_eq!(watch(&mut wire, now), Poll::Pending, "a pong would sit behind what is not read: no deadline");
-        // What the transport has read ahead is bounded as well.
-        assert!(far.unread() > 60_000, "{} unread", far.unread());
-        assert!(wire.socket.get_ref().unsettled().len() <= 2000 + 1024);
-        now = wire.poll_timeout().unwrap();
+    for role in [Role::Client, Role::Server] {
+        let encode = if role == Role::Client { frame } else { masked };
+        let (mut wire, mut far) = established(role, PeerGeneration::V2, config.clone());
+        far.send(&encode(0x82, &message));
+        let (woken, waker) = Count::new();
+        let mut now = START;
+        for _ in 0..5 {
+            let watched = wire.poll_watch(&mut Context::from_waker(&waker), now);
+            assert_eq!(watched, Poll::Pending, "a pong would sit behind what is not read: no deadline");
+            // What the transport has read ahead is bounded as well.
+            assert!(far.unread() > 60_000, "{} unread", far.unread());
+            assert!(wire.socket.get_ref().unsettled().len() <= LIMIT + 1024);
+            now = wire.poll_timeout().unwrap();
+        }
+        let before = woken.count();
+        wire.take(now);
+        assert!(woken.count() > before, "whoever waits for the budget is woken when it is lifted");
+        assert!(poll_once(poll_fn(|cx| wire.poll_fill(cx, now, message.len()))).is_ready());
+        assert_eq!(wire.chunk(), Some(&message[..]));
     }
-    wire.take(now);
-    let filled = poll_once(poll_fn(|cx| wire.poll_fill(cx, now, message.len())));
-    assert!(filled.is_ready());
-    assert_eq!(wire.chunk(), Some(&message[..]));
+}
+
+#[test]
+fn what_is_buffered_counts_against_what_may_still_arrive() {
+    let config = LinkConfig { early_data_limit: 2000, ..LinkConfig::default() };
+    let (mut wire, mut far) = established_client(PeerGeneration::V1, config);
+    far.send(&[frame(0x82, &[1; 1500]), frame(0x82, &[2; 5000])].concat());
+    assert_eq!(watch(&mut wire, START), Poll::Ready(WatchEvent::Claimed));
+    assert_eq!(watch(&mut wire, START), Poll::Pending);
+    assert!(wire.socket.get_ref().unsettled().len() <= 500 + 1024);
+}
+
+#[test]
+fn half_a_message_proves_that_the_peer_is_alive() {
+    let (mut wire, mut far) = client(PeerGeneration::V2);
+    let later = START + Duration::from_secs(20);
+    far.send(&frame(0x82, b"half")[..3]);
+    assert_eq!(watch(&mut wire, later), Poll::Pending);
+    assert_eq!(wire.last_alive(), Some(later));
+    assert!(wire.poll_timeout().unwrap() > later + Duration::from_secs(20));
+}
+
+#[test]
+fn who_has_read_bytes_keeps_no_messages() {
+    let (mut wire, mut far) = client(PeerGeneration::V1);
+    wire.take(START);
+    far.send(&[&frame(0x82, b"read")[..], &frame(0x82, b"half")[..3]].concat());
+    let fill = |wire: &mut Wire| poll_once(poll_fn(|cx| wire.poll_fill(cx, START, 5)));
+    assert!(fill(&mut wire).is_pending());
+    assert_eq!(wire.socket.get_ref().unsettled().len(), 3);
+    wire.consume(0);
+    assert!(wire.has_whole_messages());
+    wire.consume(1);
+    assert!(!wire.has_whole_messages());
+    assert!(wire.socket.get_ref().unsettled().is_empty());
+    far.send(&frame(0x82, b"half")[3..5]);
+    assert!(fill(&mut wire).is_pending());
+    assert!(wire.socket.get_ref().unsettled().is_empty());
 }
 
 #[test]

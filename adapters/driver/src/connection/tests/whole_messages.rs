@@ -8,7 +8,7 @@ use npws_core::{Instant, LinkConfig, PeerGeneration, Role};
 use tungstenite::Message;
 
 use super::{client, connection, frames, read, write};
-use crate::testing::{End, ID, establish, frame, masked, next_frame, pipe, poll_once, transport, wire};
+use crate::testing::{End, ID, establish, established, frame, masked, next_frame, pipe, poll_once, transport, wire};
 use crate::wire::Wire;
 
 /// What a peer sends early, frame by frame, and the messages that a user must get of it.
@@ -42,15 +42,8 @@ fn script(encode: fn(u8, &[u8]) -> Vec<u8>) -> (Vec<u8>, Vec<Message>) {
 
 /// An established wire of either role, before anything but the ID has come.
 fn idle(role: Role, limit: usize) -> (Wire, End) {
-    let (near, mut far) = pipe(1 << 20);
     let config = LinkConfig { early_data_limit: limit, ..LinkConfig::default() };
-    let mut wire = wire(transport(near), role, PeerGeneration::V1, config);
-    if role == Role::Client {
-        far.send(&frame(0x82, &ID.to_bytes()));
-    }
-    smol::block_on(establish(&mut wire));
-    far.receive();
-    (wire, far)
+    established(role, PeerGeneration::V1, config)
 }
 
 fn watch(wire: &mut Wire) {
