@@ -24,6 +24,11 @@ pub struct Instant(Duration);
 
 impl Instant {
     /// The epoch.
+    ///
+    /// ```
+    /// # use npws_core::Instant;
+    /// assert_eq!(Instant::default(), Instant::ZERO);
+    /// ```
     pub const ZERO: Self = Self(Duration::ZERO);
 
     /// The point `since_epoch` after the epoch.

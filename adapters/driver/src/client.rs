@@ -4,9 +4,9 @@ mod builder;
 mod dial;
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use futures::future::{AbortHandle, Abortable};
 use npws_core::{DialId, Dialing, Output};
@@ -64,36 +64,6 @@ impl<R: Runtime> ClientPool<R> {
         ClientPoolBuilder::new(address.into())
     }
 
-    /// The number of idle connections that the pool aims for at the moment (Go: `Capacity`).
-    ///
-    /// ```
-    /// # use npws_driver::{ClientPool, Runtime};
-    /// fn target<R: Runtime>(pool: &ClientPool<R>) -> usize {
-    ///     pool.capacity()
-    /// }
-    /// ```
-    #[doc(alias = "Capacity")]
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.shared.lock().machine.capacity()
-    }
-
-    /// The time between rounds at the moment (Go: `Interval`).
-    ///
-    /// ```
-    /// # use npws_driver::{ClientPool, Runtime};
-    /// use std::time::Duration;
-    ///
-    /// fn is_calm<R: Runtime>(pool: &ClientPool<R>) -> bool {
-    ///     pool.interval() >= Duration::from_secs(1)
-    /// }
-    /// ```
-    #[doc(alias = "Interval")]
-    #[must_use]
-    pub fn interval(&self) -> Duration {
-        self.shared.lock().machine.interval()
-    }
-
     /// Why the last failed dial failed. [`stats`](Self::stats) counts them all, by cause.
     ///
     /// ```
@@ -126,6 +96,10 @@ impl<R: Runtime> Dials<R> {
 
 impl<R: Runtime> Driven for Dials<R> {
     type Side = Dialing;
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        None
+    }
 
     fn perform(shared: &Arc<Shared<Self>>, output: Output<Arc<Slot>>) {
         match output {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -156,6 +157,51 @@ impl<D: Driven> Pool<D> {
     #[must_use]
     pub fn active(&self) -> usize {
         self.shared.gauges.active.load(Ordering::Acquire)
+    }
+
+    /// The number of idle connections that the pool aims for at the moment, on a client, or accepts, on a server (Go:
+    /// `Capacity`).
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// fn is_warm<R: Runtime>(pool: &ClientPool<R>) -> bool {
+    ///     pool.active() >= pool.capacity()
+    /// }
+    /// ```
+    #[doc(alias = "Capacity")]
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.shared.gauges.capacity.load(Ordering::Acquire)
+    }
+
+    /// The time between rounds at the moment; zero on a server, which has none (Go: `Interval`).
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPool, Runtime};
+    /// use std::time::Duration;
+    ///
+    /// fn is_calm<R: Runtime>(pool: &ClientPool<R>) -> bool {
+    ///     pool.interval() >= Duration::from_secs(1)
+    /// }
+    /// ```
+    #[doc(alias = "Interval")]
+    #[must_use]
+    pub fn interval(&self) -> Duration {
+        Duration::from_nanos(self.shared.gauges.interval_ns.load(Ordering::Acquire))
+    }
+
+    /// The address that the pool listens on; `None` on a client, and on a server that was given sockets rather than a
+    /// listener.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPool};
+    /// fn port<R: Runtime>(pool: &ServerPool<R>) -> Option<u16> {
+    ///     Some(pool.local_addr()?.port())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        self.shared.driven.local_addr()
     }
 
     /// A snapshot of everything that the pool counts.

@@ -64,33 +64,6 @@ impl<R: Runtime> ServerPool<R> {
     pub fn builder() -> ServerPoolBuilder<R> {
         ServerPoolBuilder::new()
     }
-
-    /// How many idle connections the pool accepts (Go: `Capacity`).
-    ///
-    /// ```
-    /// # use npws_driver::{Runtime, ServerPool};
-    /// fn is_full<R: Runtime>(pool: &ServerPool<R>) -> bool {
-    ///     pool.active() >= pool.capacity()
-    /// }
-    /// ```
-    #[doc(alias = "Capacity")]
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.shared.lock().machine.capacity()
-    }
-
-    /// The address that the pool listens on; `None` if it was given sockets rather than a listener.
-    ///
-    /// ```
-    /// # use npws_driver::{Runtime, ServerPool};
-    /// fn port<R: Runtime>(pool: &ServerPool<R>) -> Option<u16> {
-    ///     Some(pool.local_addr()?.port())
-    /// }
-    /// ```
-    #[must_use]
-    pub fn local_addr(&self) -> Option<SocketAddr> {
-        self.shared.driven.local_addr
-    }
 }
 
 impl<R: Runtime> Accepts<R> {
@@ -101,6 +74,10 @@ impl<R: Runtime> Accepts<R> {
 
 impl<R: Runtime> Driven for Accepts<R> {
     type Side = Accepting<Ids>;
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.local_addr
+    }
 
     fn perform(shared: &Arc<Shared<Self>>, output: Output<Arc<Slot>>) {
         let driven = &shared.driven;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -18,6 +19,9 @@ use crate::slot::Slot;
 /// What differs between the drivers of a client and a server pool.
 pub(crate) trait Driven: Send + Sync + Sized + 'static {
     type Side: Side<Arc<Slot>> + fmt::Debug + Send;
+
+    /// Where the pool listens, if it does.
+    fn local_addr(&self) -> Option<SocketAddr>;
 
     /// Carries out an output that only one kind of pool has.
     fn perform(shared: &Arc<Shared<Self>>, output: Output<Arc<Slot>>);
@@ -48,8 +52,21 @@ pub(crate) struct State<S> {
 #[derive(Debug, Default)]
 pub(crate) struct Gauges {
     pub(crate) active: AtomicUsize,
+    pub(crate) capacity: AtomicUsize,
+    pub(crate) interval_ns: AtomicU64,
     pub(crate) errors: AtomicU64,
     pub(crate) is_closed: AtomicBool,
+}
+
+impl Gauges {
+    fn store<S: Side<Arc<Slot>>>(&self, machine: &Machine<Arc<Slot>, S>) {
+        let interval_ns = u64::try_from(machine.interval().as_nanos()).unwrap_or(u64::MAX);
+        self.active.store(machine.active(), Ordering::Release);
+        self.capacity.store(machine.capacity(), Ordering::Release);
+        self.interval_ns.store(interval_ns, Ordering::Release);
+        self.errors.store(machine.error_count(), Ordering::Release);
+        self.is_closed.store(machine.is_closed(), Ordering::Release);
+    }
 }
 
 impl<D: Driven> Shared<D> {
@@ -60,12 +77,14 @@ impl<D: Driven> Shared<D> {
         close_timeout: Duration,
         driven: D,
     ) -> Arc<Self> {
+        let gauges = Gauges::default();
+        gauges.store(&machine);
         let state = State { machine, wakers: HashMap::new(), observers: Vec::new(), armed: None };
         Arc::new(Self {
             state: Mutex::new(state),
             clock,
             background,
-            gauges: Gauges::default(),
+            gauges,
             timer: AtomicWaker::new(),
             link_timers: LinkTimers::default(),
             close_timeout,
@@ -97,9 +116,7 @@ impl<D: Driven> Shared<D> {
         if active > 0 || is_closed {
             wakers.append(&mut state.observers);
         }
-        self.gauges.active.store(active, Ordering::Release);
-        self.gauges.errors.store(state.machine.error_count(), Ordering::Release);
-        self.gauges.is_closed.store(is_closed, Ordering::Release);
+        self.gauges.store(&state.machine);
         let due = state.machine.poll_timeout();
         let rearm = is_closed || due.is_some_and(|due| state.armed.is_none_or(|armed| due < armed));
         drop(state);
@@ -121,6 +138,9 @@ impl<D: Driven> Shared<D> {
             Output::Close { connection, reason } => {
                 tracing::debug!(id = %connection.id(), %reason, "connection evicted");
                 connection.dispose(&*self.background, &self.clock, self.close_timeout);
+            }
+            Output::Round { idle, dialing, capacity, interval } => {
+                tracing::trace!(idle, dialing, capacity, ?interval, "round");
             }
             other => D::perform(self, other),
         }

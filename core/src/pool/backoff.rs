@@ -24,11 +24,6 @@ impl Backoff {
         self.failures > 0
     }
 
-    /// How many steps of growth there were since the last success.
-    pub(super) fn failures(&self) -> u32 {
-        self.failures
-    }
-
     /// When the pause ends, while there is one.
     pub(super) fn until(&self) -> Option<Instant> {
         self.until

@@ -1,6 +1,7 @@
 //! The side that dials.
 
 use alloc::collections::BTreeMap;
+use core::time::Duration;
 
 use super::backoff::Backoff;
 use super::controller::Controller;
@@ -12,13 +13,22 @@ use crate::random::Jitter;
 use crate::{ClientConfig, CloseReason, ConfigError, ConnectionId, Instant, PeerGeneration, Role};
 
 /// What a client pool has beyond the connections: dials, rounds and the controller.
+///
+/// ```
+/// use npws_core::{Dialing, Pool};
+///
+/// fn is_warm<C>(pool: &Pool<C, Dialing>) -> bool {
+///     pool.active() >= pool.capacity()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Dialing {
     config: ClientConfig,
     controller: Controller,
     backoff: Backoff,
     jitter: Jitter,
-    dials: BTreeMap<DialId, Dial>,
+    /// The dials under way, each with its deadline.
+    dials: BTreeMap<DialId, Instant>,
     next_round: Instant,
     /// Connections since the controller last looked.
     created: usize,
@@ -33,13 +43,6 @@ pub struct Dialing {
     began: u64,
     failures: DialFailures,
     last_failure: Option<(Instant, DialFailure)>,
-}
-
-#[derive(Debug)]
-struct Dial {
-    deadline: Instant,
-    /// The steps of the backoff when it began: of the dials that began together, the first failure speaks for all.
-    failures_before: u32,
 }
 
 impl<C> ClientPool<C> {
@@ -81,6 +84,18 @@ impl<C> ClientPool<C> {
     /// [`Output::Close`].
     ///
     /// An idle connection with the same ID is replaced: the server has forgotten it.
+    ///
+    /// ```
+    /// # use npws_core::{ClientConfig, ClientPool, ConnectionId, Instant, Output, PeerGeneration};
+    /// # let now = Instant::ZERO;
+    /// # let mut pool = ClientPool::<()>::new(ClientConfig::default(), 1, now)?;
+    /// # pool.handle_timeout(now);
+    /// # let Some(Output::Dial(dial)) = pool.poll_output() else { panic!() };
+    /// let key = pool.handle_dialed(now, dial, ConnectionId::CONTROL, PeerGeneration::V1, ());
+    /// assert!(key.is_some());
+    /// assert_eq!(pool.active(), 1);
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
     pub fn handle_dialed(
         &mut self,
         now: Instant,
@@ -91,7 +106,7 @@ impl<C> ClientPool<C> {
     ) -> Option<ConnectionKey> {
         let key = if self.side.dials.remove(&dial).is_some() {
             self.side.created += 1;
-            let key = self.exchange.register(id, peer, connection);
+            let key = self.exchange.register(now, id, peer, connection);
             if self.side.backoff.is_failing() {
                 self.side.backoff.succeed();
                 self.side.owed = self.side.missing(&self.exchange);
@@ -106,37 +121,39 @@ impl<C> ClientPool<C> {
     }
 
     /// A dial failed.
+    ///
+    /// ```
+    /// # use npws_core::{ClientConfig, ClientPool, DialFailure, Instant, Output};
+    /// # let now = Instant::ZERO;
+    /// # let mut pool = ClientPool::<()>::new(ClientConfig::default(), 1, now)?;
+    /// # pool.handle_timeout(now);
+    /// # let Some(Output::Dial(dial)) = pool.poll_output() else { panic!() };
+    /// pool.handle_dial_failed(now, dial, DialFailure::Connect);
+    /// assert_eq!(pool.stats().dial_failures.connect, 1);
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
     pub fn handle_dial_failed(&mut self, now: Instant, dial: DialId, failure: DialFailure) {
         self.side.fail(now, dial, failure);
         self.settle(now);
-    }
-
-    /// The current target of idle connections (Go: `Capacity`).
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.side.controller.capacity()
-    }
-
-    /// The current time between rounds (Go: `Interval`).
-    #[must_use]
-    pub fn interval(&self) -> core::time::Duration {
-        self.side.controller.interval()
     }
 }
 
 impl Dialing {
     fn fail(&mut self, now: Instant, dial: DialId, failure: DialFailure) {
-        let Some(Dial { failures_before, .. }) = self.dials.remove(&dial) else { return };
+        if self.dials.remove(&dial).is_none() {
+            return;
+        }
         self.failures.count(failure);
         self.last_failure = Some((now, failure));
-        if failures_before == self.backoff.failures() {
+        // Of the dials that began together the first failure speaks for all; a probe lengthened the pause as it began.
+        if !self.backoff.is_failing() {
             self.backoff.fail(now, &mut self.jitter);
         }
     }
 
     /// All dials have the same time, so the first to begin is the first to end.
     fn first_deadline(&self) -> Option<(Instant, DialId)> {
-        self.dials.first_key_value().map(|(dial, Dial { deadline, .. })| (*deadline, *dial))
+        self.dials.first_key_value().map(|(dial, deadline)| (*deadline, *dial))
     }
 
     /// How many connections are missing: waiters want one each on top of the capacity.
@@ -158,8 +175,7 @@ impl Dialing {
         for _ in 0..count {
             let dial = DialId(self.began);
             self.began += 1;
-            let deadline = now + self.config.dial_timeout;
-            self.dials.insert(dial, Dial { deadline, failures_before: self.backoff.failures() });
+            self.dials.insert(dial, now + self.config.dial_timeout);
             exchange.emit(Output::Dial(dial));
         }
         self.owed = wanted - count;
@@ -188,7 +204,9 @@ impl Dialing {
         {
             exchange.close_connection(now, key, CloseReason::Surplus);
         }
-        self.next_round = now + self.controller.interval();
+        let (capacity, interval) = (self.controller.capacity(), self.controller.interval());
+        exchange.emit(Output::Round { idle, dialing: self.dials.len(), capacity, interval });
+        self.next_round = now + interval;
     }
 }
 
@@ -250,10 +268,16 @@ impl<C> Steps<C> for Dialing {
         }
     }
 
+    fn capacity(&self) -> usize {
+        self.controller.capacity()
+    }
+
+    fn interval(&self) -> Duration {
+        self.controller.interval()
+    }
+
     fn report(&self, stats: &mut Stats) {
         stats.handshakes = self.dials.len();
-        stats.capacity = self.controller.capacity();
-        stats.interval = self.controller.interval();
         stats.dials_total = self.began;
         stats.dial_failures = self.failures;
         stats.last_dial_failure = self.last_failure;

@@ -1,7 +1,6 @@
 //! Where connections and waiters meet.
 
 use alloc::collections::VecDeque;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::registry::{ConnectionKey, Evicted, Registry, Standing};
@@ -26,7 +25,7 @@ pub(crate) struct Exchange<C> {
     pub(super) registry: Registry<C>,
     pub(super) waiters: Waiters,
     outputs: VecDeque<Output<C>>,
-    is_announced: bool,
+    pub(super) is_announced: bool,
 }
 
 impl<C> Exchange<C> {
@@ -132,12 +131,18 @@ impl<C> Exchange<C> {
         }
     }
 
-    pub(super) fn register(&mut self, id: ConnectionId, peer: PeerGeneration, connection: C) -> ConnectionKey {
+    pub(super) fn register(
+        &mut self,
+        now: Instant,
+        id: ConnectionId,
+        peer: PeerGeneration,
+        connection: C,
+    ) -> ConnectionKey {
         if let Some(former) = self.registry.registered(id)
             && let Some(evicted) = self.registry.evict(former, CloseReason::Replaced)
         {
             // Whoever was offered the old connection by this ID gets the new one.
-            self.requeue_and_close(evicted, CloseReason::Replaced);
+            self.requeue_and_close(now, evicted, CloseReason::Replaced);
         }
         let key = self.registry.register(id, peer, connection);
         self.pair(key);
@@ -147,12 +152,11 @@ impl<C> Exchange<C> {
     /// A connection is no more.
     pub(super) fn close_connection(&mut self, now: Instant, key: ConnectionKey, reason: CloseReason) {
         self.discard(now, key, reason);
-        self.expire_waiters(now);
         self.pair_next();
     }
 
     /// Closes a connection without looking for another for the waiter that it was offered to.
-    fn discard(&mut self, now: Instant, key: ConnectionKey, reason: CloseReason) {
+    pub(super) fn discard(&mut self, now: Instant, key: ConnectionKey, reason: CloseReason) {
         let Some(evicted) = self.registry.evict(key, reason) else { return };
         let id = key.id();
         if let Some(waiter) = evicted.offered_to
@@ -162,14 +166,14 @@ impl<C> Exchange<C> {
             self.fail(waiter, TakeError::Gone(reason));
         }
         self.give_up(now, id, reason);
-        self.requeue_and_close(evicted, reason);
+        self.requeue_and_close(now, evicted, reason);
     }
 
-    fn requeue_and_close(&mut self, evicted: Evicted<C>, reason: CloseReason) {
+    fn requeue_and_close(&mut self, now: Instant, evicted: Evicted<C>, reason: CloseReason) {
         if let Some(waiter) = evicted.offered_to
             && let Some(Progress::Offered(_)) = self.waiters.progress(waiter)
         {
-            self.requeue(waiter);
+            self.requeue(now, waiter);
         }
         self.emit(Output::Close { connection: evicted.connection, reason });
     }
@@ -186,9 +190,9 @@ impl<C> Exchange<C> {
     }
 
     /// The peer took the connection, so `take_next` must not.
-    pub(super) fn claim(&mut self, key: ConnectionKey) {
+    pub(super) fn claim(&mut self, now: Instant, key: ConnectionKey) {
         if self.registry.standing(key) == Some(Standing::Idle) {
-            self.leave_idle(key, Standing::Claimed);
+            self.leave_idle(now, key, Standing::Claimed);
         }
     }
 
@@ -197,28 +201,30 @@ impl<C> Exchange<C> {
         match self.registry.standing(key) {
             None | Some(Standing::Retained { .. }) => {}
             Some(Standing::Idle | Standing::Claimed) => {
-                self.leave_idle(key, Standing::Retained { until: now + self.config.retention });
+                self.leave_idle(now, key, Standing::Retained { until: now + self.config.retention });
             }
         }
     }
 
-    fn leave_idle(&mut self, key: ConnectionKey, standing: Standing) {
+    fn leave_idle(&mut self, now: Instant, key: ConnectionKey, standing: Standing) {
         let offered_to = self.registry.set_standing(key, standing);
         if let Some(waiter) = offered_to
             && self.waiters.want(waiter) == Some(Want::Next)
         {
             self.registry.withdraw(key);
-            self.requeue(waiter);
+            self.requeue(now, waiter);
             self.pair_next();
         }
         self.pair_by_id(key.id());
     }
 
-    /// Gives a waiter that lost its offer its old place in the queue.
-    fn requeue(&mut self, waiter: WaiterId) {
+    /// Gives a waiter that lost its offer its old place in the queue, if its time is not over.
+    fn requeue(&mut self, now: Instant, waiter: WaiterId) {
         let draining = matches!(self.life, Life::Draining { .. });
         if draining && self.waiters.want(waiter) == Some(Want::Next) {
             self.fail(waiter, TakeError::Draining);
+        } else if self.waiters.deadline(waiter).is_some_and(|deadline| deadline <= now) {
+            self.fail(waiter, TakeError::Timeout);
         } else {
             self.waiters.set_progress(waiter, Progress::Waiting);
         }
@@ -228,78 +234,6 @@ impl<C> Exchange<C> {
     pub(super) fn release(&mut self, now: Instant, key: ConnectionKey) {
         if self.registry.release(key) && self.registry.registered(key.id()).is_none() {
             self.give_up(now, key.id(), CloseReason::Taken);
-        }
-    }
-
-    /// Closes every connection that nobody has taken yet.
-    pub(super) fn close_all(&mut self, now: Instant, reason: CloseReason) {
-        // Nobody is offered another before all are gone: it would be the next to go.
-        for key in self.registry.keys(None) {
-            self.discard(now, key, reason);
-        }
-        self.expire_waiters(now);
-    }
-
-    pub(super) fn drain(&mut self, now: Instant, until: Instant) {
-        if !self.is_open() {
-            return;
-        }
-        self.life = Life::Draining { until };
-        while let Some(waiter) = self.waiters.first_next() {
-            self.fail(waiter, TakeError::Draining);
-        }
-        let absent: Vec<_> = self.waiters.waiting_for().filter(|id| self.registry.registered(*id).is_none()).collect();
-        for id in absent {
-            while let Some(waiter) = self.waiters.first_by_id(id) {
-                self.fail(waiter, TakeError::Draining);
-            }
-        }
-        self.close_idle_if_draining(now);
-        self.close_if_drained(now);
-    }
-
-    /// A v1 peer would keep a ghost of a connection that we close under it: those wait for the deadline.
-    fn close_idle_if_draining(&mut self, now: Instant) {
-        if let Life::Draining { .. } = self.life {
-            for key in self.registry.keys(Some(PeerGeneration::V2)) {
-                self.close_connection(now, key, CloseReason::Drained);
-            }
-        }
-    }
-
-    /// Ends a drain that is over.
-    pub(super) fn close_if_drained(&mut self, now: Instant) {
-        let Life::Draining { until } = self.life else { return };
-        let counts = self.registry.counts();
-        let present = counts.idle + counts.offered + counts.claimed + counts.retained;
-        if present == 0 || until <= now {
-            self.close_all(now, CloseReason::Drained);
-            self.close();
-        }
-    }
-
-    pub(super) fn close(&mut self) {
-        if self.life == Life::Closed {
-            return;
-        }
-        self.life = Life::Closed;
-        while let Some(waiter) = self.waiters.first_waiting() {
-            self.fail(waiter, TakeError::Closed);
-        }
-        for key in self.registry.keys(None) {
-            if let Some(evicted) = self.registry.evict(key, CloseReason::PoolClosed) {
-                if let Some(waiter) = evicted.offered_to {
-                    self.fail(waiter, TakeError::Closed);
-                }
-                self.emit(Output::Close { connection: evicted.connection, reason: CloseReason::PoolClosed });
-            }
-        }
-    }
-
-    /// Says that the pool is closed, once, after everything else that there was to do for it.
-    pub(super) fn announce_closed(&mut self) {
-        if self.life == Life::Closed && !core::mem::replace(&mut self.is_announced, true) {
-            self.emit(Output::Closed);
         }
     }
 
@@ -327,7 +261,7 @@ impl<C> Exchange<C> {
         }
     }
 
-    fn fail(&mut self, waiter: WaiterId, error: TakeError) {
+    pub(super) fn fail(&mut self, waiter: WaiterId, error: TakeError) {
         self.waiters.set_progress(waiter, Progress::Failed(error));
         self.emit(Output::Wake(waiter));
     }

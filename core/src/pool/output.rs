@@ -1,9 +1,20 @@
 //! What comes out of a pool.
 
+use core::time::Duration;
+
 use super::{AcceptId, ConnectionKey, DialId, WaiterId};
 use crate::{CloseReason, PeerGeneration};
 
 /// What a pool asks of its driver.
+///
+/// ```
+/// use npws_core::Output;
+///
+/// fn is_urgent<C>(output: &Output<C>) -> bool {
+///     matches!(output, Output::Wake(_) | Output::Dial(_))
+/// }
+/// assert!(!is_urgent(&Output::<()>::Closed));
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Output<C> {
@@ -15,6 +26,17 @@ pub enum Output<C> {
         connection: C,
         /// Why.
         reason: CloseReason,
+    },
+    /// A round was made, for the log; nothing is to be done.
+    Round {
+        /// Idle connections.
+        idle: usize,
+        /// Dials under way, those of this round among them.
+        dialing: usize,
+        /// The number of idle connections to aim for.
+        capacity: usize,
+        /// The time to the next round.
+        interval: Duration,
     },
     /// Begin a dial and report [`handle_dialed`](super::Pool::handle_dialed) or
     /// [`handle_dial_failed`](super::Pool::handle_dial_failed).
@@ -31,6 +53,15 @@ pub enum Output<C> {
 }
 
 /// A connection on its way out of the pool.
+///
+/// ```
+/// # use core::time::Duration;
+/// # use npws_core::{ClientConfig, ClientPool, Instant, Taken};
+/// fn open<C>(pool: &mut ClientPool<C>, now: Instant) -> Option<Taken<C>> {
+///     let waiter = pool.take_next(now, Duration::ZERO);
+///     pool.complete(now, waiter)?.ok()
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Taken<C> {

@@ -15,6 +15,14 @@ use crate::{CloseReason, ConfigError, ConnectionId, IdSource, Instant, PeerGener
 const ID_TRIES: usize = 100;
 
 /// What a server pool has beyond the connections: handshakes, IDs and admission.
+///
+/// ```
+/// use npws_core::{Accepting, IdSource, Pool};
+///
+/// fn is_full<C, I: IdSource>(pool: &Pool<C, Accepting<I>>) -> bool {
+///     pool.active() >= pool.capacity()
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Accepting<I> {
     config: ServerConfig,
@@ -75,6 +83,16 @@ impl<C, I: IdSource> ServerPool<C, I> {
     /// A peer opened a socket. `None` when the pool takes no more: drop it.
     ///
     /// The first phase begins: TLS where there is TLS, the request head otherwise.
+    ///
+    /// ```
+    /// # use npws_core::{Instant, ServerConfig, ServerPool};
+    /// # let now = Instant::ZERO;
+    /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
+    /// let accept = pool.handle_incoming(now, None).expect("the pool is open");
+    /// assert_eq!(pool.stats().handshakes, 1);
+    /// # let _ = accept;
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
     pub fn handle_incoming(&mut self, now: Instant, address: Option<IpAddr>) -> Option<AcceptId> {
         if !self.exchange.is_open() {
             return None;
@@ -86,6 +104,15 @@ impl<C, I: IdSource> ServerPool<C, I> {
     }
 
     /// The TLS handshake is done, the phase of the request head begins.
+    ///
+    /// ```
+    /// # use npws_core::{Instant, ServerConfig, ServerPool};
+    /// # let now = Instant::ZERO;
+    /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
+    /// let accept = pool.handle_incoming(now, None).expect("the pool is open");
+    /// pool.handle_secured(now, accept);
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
     pub fn handle_secured(&mut self, now: Instant, accept: AcceptId) {
         if self.side.accepts.phase(accept) == Some(Phase::Request) {
             self.side.accepts.enter(accept, Phase::Request, now + self.side.config.handshake_timeout);
@@ -140,6 +167,17 @@ impl<C, I: IdSource> ServerPool<C, I> {
 
     /// Answer and ID are written: the connection becomes idle. `None` when the handshake had been given up: the
     /// connection comes back as [`Output::Close`].
+    ///
+    /// ```
+    /// # use npws_core::{Instant, PeerGeneration, ServerConfig, ServerPool};
+    /// # let now = Instant::ZERO;
+    /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
+    /// let accept = pool.handle_incoming(now, None).expect("the pool is open");
+    /// let id = pool.handle_request(now, accept, "/", Ok(())).expect("there is room");
+    /// let key = pool.handle_accepted(now, accept, PeerGeneration::V1, ());
+    /// assert_eq!(key.map(|key| key.id()), Some(id));
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
     pub fn handle_accepted(
         &mut self,
         now: Instant,
@@ -148,7 +186,7 @@ impl<C, I: IdSource> ServerPool<C, I> {
         connection: C,
     ) -> Option<ConnectionKey> {
         let key = if let Some(Phase::Answering(id)) = self.side.accepts.end(accept) {
-            Some(self.exchange.register(id, peer, connection))
+            Some(self.exchange.register(now, id, peer, connection))
         } else {
             self.exchange.emit(Output::Close { connection, reason: CloseReason::HandshakeFailed });
             None
@@ -158,24 +196,38 @@ impl<C, I: IdSource> ServerPool<C, I> {
     }
 
     /// A handshake ended without a connection; its slot and its ID are free again.
+    ///
+    /// ```
+    /// # use npws_core::{Instant, ServerConfig, ServerPool};
+    /// # let now = Instant::ZERO;
+    /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
+    /// let accept = pool.handle_incoming(now, None).expect("the pool is open");
+    /// pool.handle_accept_failed(now, accept);
+    /// assert_eq!(pool.stats().handshakes, 0);
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
     pub fn handle_accept_failed(&mut self, now: Instant, accept: AcceptId) {
         self.side.end(&mut self.exchange, now, accept);
         self.settle(now);
     }
 
     /// The listener failed to accept. Wait this long before asking it again.
+    ///
+    /// ```
+    /// # use npws_core::{Instant, ServerConfig, ServerPool};
+    /// # let now = Instant::ZERO;
+    /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
+    /// let pause = pool.handle_listener_failure(now);
+    /// assert!(!pause.is_zero());
+    /// assert_eq!(pool.error_count(), 1);
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
     pub fn handle_listener_failure(&mut self, now: Instant) -> Duration {
         self.side.listener_failures += 1;
         self.add_error();
         self.side.backoff.fail(now, &mut self.side.jitter);
         self.settle(now);
         self.side.backoff.until().map_or(Duration::ZERO, |until| until - now)
-    }
-
-    /// How many idle connections the pool accepts (Go: `Capacity`).
-    #[must_use]
-    pub fn capacity(&self) -> usize {
-        self.side.config.capacity
     }
 }
 
@@ -199,7 +251,9 @@ impl<I: IdSource> Accepting<I> {
             return Err(Rejection::NotFound);
         }
         upgrade?;
-        if exchange.registry.counts().idle + self.accepts.reserved() >= self.config.capacity {
+        // A waiter takes a connection off the idle ones as it arrives.
+        let room = self.config.capacity + exchange.waiters.waiting_next();
+        if exchange.registry.counts().idle + self.accepts.reserved() >= room {
             return Err(Rejection::Full);
         }
         self.new_id(exchange).ok_or(Rejection::Full)
@@ -263,9 +317,16 @@ impl<C, I> Steps<C> for Accepting<I> {
         }
     }
 
+    fn capacity(&self) -> usize {
+        self.config.capacity
+    }
+
+    fn interval(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn report(&self, stats: &mut Stats) {
         stats.handshakes = self.accepts.len();
-        stats.capacity = self.config.capacity;
         stats.accepted_total = self.accepts.total();
         stats.accept_failures = self.accept_failures;
         stats.rejected_total = self.rejected;

@@ -108,6 +108,10 @@ impl Waiters {
         self.all.get(&waiter).map(|waiter| waiter.want)
     }
 
+    pub(super) fn deadline(&self, waiter: WaiterId) -> Option<Instant> {
+        self.all.get(&waiter).map(|waiter| waiter.deadline)
+    }
+
     /// Moves a waiter on. Back to [`Progress::Waiting`] it gets its old place in the queue.
     pub(super) fn set_progress(&mut self, waiter: WaiterId, progress: Progress) {
         let Some(entry) = self.all.get_mut(&waiter) else { return };

@@ -7,10 +7,10 @@ mod whole_messages;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use futures::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt};
 use npws_core::{CloseReason, LinkConfig, PeerGeneration, Role, Violation};
 
 use super::{Connection, StreamError};
@@ -290,7 +290,8 @@ fn the_guard_goes_with_the_connection() {
     let (wire, _far) = established_client(PeerGeneration::V1, LinkConfig::default());
     let guard = Arc::new(());
     let watched = Arc::downgrade(&guard);
-    let connection = Connection::new(Box::new(wire), ID, TestTime::new().clock(), Duration::from_secs(1), Box::new(guard));
+    let connection =
+        Connection::new(Box::new(wire), ID, TestTime::new().clock(), Duration::from_secs(1), Box::new(guard));
     assert_eq!(watched.strong_count(), 1);
     let socket = smol::block_on(connection.into_websocket()).unwrap();
     assert_eq!(watched.strong_count(), 1);
@@ -301,6 +302,9 @@ fn the_guard_goes_with_the_connection() {
 #[cfg(feature = "tokio-io")]
 #[test]
 fn tokios_traits_do_the_same() {
+    use std::task::Waker;
+
+    use futures::AsyncWrite;
     use tokio::io::ReadBuf;
 
     let (mut connection, mut far) = client(&frame(0x82, b"hello"));

@@ -50,6 +50,20 @@ fn a_repeated_id_never_touches_a_taken_connection() {
 }
 
 #[test]
+fn the_end_of_a_taken_connection_is_not_that_of_a_newer_one_with_its_id() {
+    let (mut pool, dials) = started(client_config(2));
+    let first = dialed(&mut pool, at(0), dials[0], 1, V1);
+    assert_eq!(try_id(&mut pool, at(0), 1), Ok(1));
+    dialed(&mut pool, at(1), dials[1], 1, V1);
+    let offered = pool.take(at(1), id(1), FOREVER);
+    let waiting = pool.take(at(1), id(1), FOREVER);
+    pool.handle_released(at(2), first);
+    assert!(is_waiting(&mut pool, at(2), waiting));
+    pool.cancel(at(2), offered);
+    assert_eq!(fetch(&mut pool, at(2), waiting), Ok(1));
+}
+
+#[test]
 fn surplus_towards_v2_peers_is_closed_oldest_first_one_a_round() {
     let mut pool = overfull(&[V2, V2, V2, V2]);
     for (round, expected) in [(1, 1), (2, 2), (3, 3)] {

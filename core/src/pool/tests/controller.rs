@@ -100,6 +100,13 @@ fn an_outage_shrinks_the_pool_to_its_least_and_no_further() {
 }
 
 #[test]
+fn a_pool_whose_dials_are_all_on_their_way_counts_as_full() {
+    let (mut pool, _) = started(adaptive());
+    assert!(run(&mut pool, at(100)).is_empty());
+    assert_eq!((pool.capacity(), pool.interval()), (10, ms(200)));
+}
+
+#[test]
 fn a_fixed_policy_keeps_capacity_and_interval() {
     let (mut pool, dials) = started(ClientConfig { policy: Policy::Fixed, ..adaptive() });
     all_dialed(&mut pool, at(0), dials, &mut 0);

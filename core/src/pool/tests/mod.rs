@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::*;
-use crate::{ClientConfig, PeerGeneration, PoolConfig, ServerConfig};
+use crate::{ClientConfig, CloseReason, ConnectionId, PeerGeneration, PoolConfig, ServerConfig, TakeError};
 
 type Client = ClientPool<u32>;
 type Server = ServerPool<u32, Box<dyn FnMut() -> [u8; 4]>>;
@@ -57,6 +57,7 @@ fn look<S: Side<u32>>(pool: &mut Pool<u32, S>) -> Seen {
             Output::Dial(dial) => seen.dials.push(dial),
             Output::AbortDial(dial) => seen.aborted_dials.push(dial),
             Output::AbortAccept(accept) => seen.aborted_accepts.push(accept),
+            Output::Round { .. } => {}
             Output::StopListening => seen.stopped_listening = true,
             Output::Closed => seen.is_closed = true,
         }
