@@ -226,7 +226,8 @@ impl<C> Steps<C> for Dialing {
         self.lull = self.lull.filter(|until| *until > now);
         let missing = self.missing(exchange);
         self.owed = self.owed.min(missing);
-        let wanted = if exchange.waiters.waiting() > 0 && self.lull.is_none() { missing } else { self.owed };
+        let wanted =
+            if exchange.waiters.wanting_connections() > 0 && self.lull.is_none() { missing } else { self.owed };
         if wanted > 0 {
             self.begin(exchange, now, wanted);
         }
@@ -246,7 +247,7 @@ impl<C> Steps<C> for Dialing {
         let deadline = self.first_deadline().map(|(deadline, _)| deadline);
         let may_dial = self.dials.len() < self.config.max_concurrent_dials && self.missing(exchange) > 0;
         let retry = self.backoff.until().filter(|_| may_dial);
-        let lull = self.lull.filter(|_| may_dial && exchange.waiters.waiting() > 0);
+        let lull = self.lull.filter(|_| may_dial && exchange.waiters.wanting_connections() > 0);
         [deadline, retry, lull, Some(self.next_round)].into_iter().flatten().min()
     }
 

@@ -39,6 +39,28 @@ impl<C, S: Side<C>> Pool<C, S> {
         self.take_wanted(now, Want::Next, timeout)
     }
 
+    /// Asks for a connection that the peer took, for at most `timeout`: a v2 peer announces that, of a v1 peer the first
+    /// data tells. Who waits for its ID goes first. What the peer took first is accepted first.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use npws_core::{ClientConfig, ClientPool, ConnectionId, Instant, Output, PeerGeneration};
+    /// # let now = Instant::ZERO;
+    /// # let mut pool = ClientPool::<()>::new(ClientConfig::default(), 1, now)?;
+    /// # pool.handle_timeout(now);
+    /// # let Some(Output::Dial(dial)) = pool.poll_output() else { panic!() };
+    /// let id = ConnectionId::from_bytes([0, 0, 0, 7]);
+    /// let key = pool.handle_dialed(now, dial, id, PeerGeneration::V2, ()).expect("the dial is under way");
+    /// let waiter = pool.accept(now, Duration::from_secs(5));
+    /// assert!(pool.offered(waiter).is_none(), "nobody took it yet");
+    /// pool.handle_claimed(now, key);
+    /// assert!(pool.offered(waiter).is_some());
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    pub fn accept(&mut self, now: Instant, timeout: Duration) -> WaiterId {
+        self.take_wanted(now, Want::Claimed, timeout)
+    }
+
     fn take_wanted(&mut self, now: Instant, want: Want, timeout: Duration) -> WaiterId {
         let waiter = self.exchange.take(now, want, timeout);
         self.settle(now);

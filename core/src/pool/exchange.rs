@@ -70,6 +70,7 @@ impl<C> Exchange<C> {
             match want {
                 Want::Id(id) => self.pair_by_id(id),
                 Want::Next => self.pair_next(),
+                Want::Claimed => self.pair_claimed(),
             }
             if timeout.is_zero() && self.waiters.progress(waiter) == Some(Progress::Waiting) {
                 self.fail(waiter, TakeError::Timeout);
@@ -83,7 +84,7 @@ impl<C> Exchange<C> {
         match (self.life, want) {
             (Life::Closed, _) => Some(TakeError::Closed),
             (Life::Draining { .. }, Want::Next) => Some(TakeError::Draining),
-            (_, Want::Next) => None,
+            (_, Want::Next | Want::Claimed) => None,
             (_, Want::Id(id)) if self.registry.registered(id).is_some() || self.comes_again(id) => None,
             (_, Want::Id(id)) if self.registry.is_taken(id) => Some(TakeError::Gone(CloseReason::Taken)),
             (_, Want::Id(id)) => {
@@ -191,16 +192,16 @@ impl<C> Exchange<C> {
 
     /// The peer took the connection, so `take_next` must not.
     pub(super) fn claim(&mut self, now: Instant, key: ConnectionKey) {
-        if self.registry.standing(key) == Some(Standing::Idle) {
+        if let Some(Standing::Idle | Standing::Held) = self.registry.standing(key) {
             self.leave_idle(now, key, Standing::Claimed);
         }
     }
 
-    /// The peer sent data and closed, so only `take` by this ID is left, and not for ever.
+    /// The peer took it, sent what it had and closed, so it can be had for a while only.
     pub(super) fn retain(&mut self, now: Instant, key: ConnectionKey) {
         match self.registry.standing(key) {
             None | Some(Standing::Retained { .. }) => {}
-            Some(Standing::Idle | Standing::Claimed) => {
+            Some(Standing::Idle | Standing::Held | Standing::Claimed) => {
                 self.leave_idle(now, key, Standing::Retained { until: now + self.config.retention });
             }
         }
@@ -216,6 +217,7 @@ impl<C> Exchange<C> {
             self.pair_next();
         }
         self.pair_by_id(key.id());
+        self.pair_claimed();
     }
 
     /// Gives a waiter that lost its offer its old place in the queue, if its time is not over.
@@ -269,6 +271,7 @@ impl<C> Exchange<C> {
     /// Offers a connection to whom it suits: who asked for it by ID first.
     fn pair(&mut self, key: ConnectionKey) {
         self.pair_by_id(key.id());
+        self.pair_claimed();
         self.pair_next();
     }
 
@@ -286,6 +289,19 @@ impl<C> Exchange<C> {
         {
             self.offer(key, waiter);
         }
+    }
+
+    fn pair_claimed(&mut self) {
+        while let Some(waiter) = self.waiters.first_claimed()
+            && let Some(key) = self.next_claimed()
+        {
+            self.offer(key, waiter);
+        }
+    }
+
+    fn next_claimed(&self) -> Option<ConnectionKey> {
+        let spare = self.reserved_for_control();
+        self.registry.acceptable().find(|key| Some(key.id()) != spare)
     }
 
     /// Newest first on the client, oldest first on the server: two ends that both take next rarely meet.
@@ -313,6 +329,8 @@ impl<C> Exchange<C> {
         }
         let starving = self.waiters.first_next().is_some() && self.next_idle().is_some();
         assert!(!starving, "a connection is idle while a waiter wants the next");
+        let ignored = self.waiters.first_claimed().is_some() && self.next_claimed().is_some();
+        assert!(!ignored, "the peer took a connection while a waiter wants to accept one");
         if let Life::Draining { .. } = self.life {
             assert!(self.waiters.first_next().is_none(), "a waiter for the next outlived the drain's beginning");
             assert!(self.registry.keys(Some(PeerGeneration::V2)).is_empty(), "an idle v2 connection outlived it");

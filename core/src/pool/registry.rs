@@ -46,8 +46,12 @@ impl ConnectionKey {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     Idle,
+    /// Idle, but not to be handed out: it is being proved alive, or asked back.
+    Held,
     Claimed,
-    Retained { until: Instant },
+    Retained {
+        until: Instant,
+    },
 }
 
 #[derive(Debug)]
@@ -55,6 +59,8 @@ struct Entry<C> {
     age: u64,
     peer: PeerGeneration,
     standing: Standing,
+    /// When its peer took it, counted in claims.
+    turn: Option<u64>,
     offered_to: Option<WaiterId>,
     connection: C,
 }
@@ -89,14 +95,18 @@ pub(super) struct Evicted<C> {
 pub(super) struct Registry<C> {
     by_id: BTreeMap<ConnectionId, Entry<C>>,
     idle: BTreeMap<u64, ConnectionId>,
+    /// What the peer took and nobody is offered, in the order in which it did.
+    acceptable: BTreeMap<u64, ConnectionKey>,
     retained: BTreeSet<(Instant, ConnectionKey)>,
     taken: BTreeSet<(ConnectionId, u64)>,
     tombstones: BTreeMap<ConnectionId, (Instant, CloseReason)>,
     burials: VecDeque<(Instant, ConnectionId)>,
     closed_by: BTreeMap<CloseReason, u64>,
     offered: usize,
+    held: usize,
     claimed: usize,
     next_age: u64,
+    next_turn: u64,
     /// How many connections had come when the youngest that died idle did.
     youngest_death: u64,
     taken_total: u64,
@@ -108,14 +118,17 @@ impl<C> Registry<C> {
         Self {
             by_id: BTreeMap::new(),
             idle: BTreeMap::new(),
+            acceptable: BTreeMap::new(),
             retained: BTreeSet::new(),
             taken: BTreeSet::new(),
             tombstones: BTreeMap::new(),
             burials: VecDeque::new(),
             closed_by: BTreeMap::new(),
             offered: 0,
+            held: 0,
             claimed: 0,
             next_age: 0,
+            next_turn: 0,
             youngest_death: 0,
             taken_total: 0,
             closed_total: 0,
@@ -124,7 +137,7 @@ impl<C> Registry<C> {
 
     pub(super) fn counts(&self) -> Counts {
         Counts {
-            idle: self.idle.len(),
+            idle: self.idle.len() + self.held,
             offered: self.offered,
             claimed: self.claimed,
             retained: self.retained.len(),
@@ -143,7 +156,7 @@ impl<C> Registry<C> {
     pub(super) fn register(&mut self, id: ConnectionId, peer: PeerGeneration, connection: C) -> ConnectionKey {
         let age = self.next_age;
         self.next_age += 1;
-        let entry = Entry { age, peer, standing: Standing::Idle, offered_to: None, connection };
+        let entry = Entry { age, peer, standing: Standing::Idle, turn: None, offered_to: None, connection };
         let former = self.by_id.insert(id, entry);
         debug_assert!(former.is_none(), "{id} is registered twice");
         self.idle.insert(age, id);
@@ -151,10 +164,11 @@ impl<C> Registry<C> {
         ConnectionKey { age, id }
     }
 
-    /// The connection that stands under `id` and is offered to nobody.
+    /// The connection that stands under `id`, if it is to be had and offered to nobody.
     pub(super) fn available(&self, id: ConnectionId) -> Option<ConnectionKey> {
         let entry = self.by_id.get(&id)?;
-        entry.offered_to.is_none().then_some(ConnectionKey { age: entry.age, id })
+        let is_free = entry.offered_to.is_none() && entry.standing != Standing::Held;
+        is_free.then_some(ConnectionKey { age: entry.age, id })
     }
 
     pub(super) fn registered(&self, id: ConnectionId) -> Option<ConnectionKey> {
@@ -168,6 +182,16 @@ impl<C> Registry<C> {
     /// Idle connections, oldest first.
     pub(super) fn idle(&self) -> impl DoubleEndedIterator<Item = ConnectionKey> + '_ {
         self.idle.iter().map(|(&age, &id)| ConnectionKey { age, id })
+    }
+
+    /// How many connections can be handed out as next.
+    pub(super) fn available_count(&self) -> usize {
+        self.idle.len()
+    }
+
+    /// What the peer has taken and nobody here is offered, first taken first.
+    pub(super) fn acceptable(&self) -> impl Iterator<Item = ConnectionKey> + '_ {
+        self.acceptable.values().copied()
     }
 
     /// The oldest idle connection whose peer would notice that we close it.
@@ -201,8 +225,8 @@ impl<C> Registry<C> {
         let Some(entry) = self.entry(key) else { return };
         debug_assert!(entry.offered_to.is_none(), "{key:?} is offered twice");
         entry.offered_to = Some(waiter);
-        let standing = entry.standing;
-        self.count_out(key, standing);
+        let (standing, turn) = (entry.standing, entry.turn);
+        self.count_out(key, standing, turn);
         self.offered += 1;
     }
 
@@ -212,19 +236,27 @@ impl<C> Registry<C> {
         if entry.offered_to.take().is_none() {
             return;
         }
-        let standing = entry.standing;
+        let (standing, turn) = (entry.standing, entry.turn);
         self.offered -= 1;
-        self.count_in(key, standing);
+        self.count_in(key, standing, turn);
     }
 
     /// Changes what the connection is to the pool; says to whom it is offered.
     pub(super) fn set_standing(&mut self, key: ConnectionKey, standing: Standing) -> Option<WaiterId> {
+        let next_turn = self.next_turn;
         let entry = self.entry(key)?;
         let former = core::mem::replace(&mut entry.standing, standing);
         let offered_to = entry.offered_to;
+        let former_turn = entry.turn;
+        let is_claim = former_turn.is_none() && !matches!(standing, Standing::Idle | Standing::Held);
+        if is_claim {
+            entry.turn = Some(next_turn);
+        }
+        let turn = entry.turn;
+        self.next_turn += u64::from(is_claim);
         if offered_to.is_none() {
-            self.count_out(key, former);
-            self.count_in(key, standing);
+            self.count_out(key, former, former_turn);
+            self.count_in(key, standing, turn);
         }
         offered_to
     }
@@ -269,24 +301,32 @@ impl<C> Registry<C> {
         if entry.offered_to.is_some() {
             self.offered -= 1;
         } else {
-            self.count_out(key, entry.standing);
+            self.count_out(key, entry.standing, entry.turn);
         }
         Some(entry)
     }
 
-    fn count_in(&mut self, key: ConnectionKey, standing: Standing) {
+    fn count_in(&mut self, key: ConnectionKey, standing: Standing, turn: Option<u64>) {
         match standing {
             Standing::Idle => drop(self.idle.insert(key.age, key.id)),
+            Standing::Held => self.held += 1,
             Standing::Claimed => self.claimed += 1,
             Standing::Retained { until } => drop(self.retained.insert((until, key))),
         }
+        if let Some(turn) = turn {
+            self.acceptable.insert(turn, key);
+        }
     }
 
-    fn count_out(&mut self, key: ConnectionKey, standing: Standing) {
+    fn count_out(&mut self, key: ConnectionKey, standing: Standing, turn: Option<u64>) {
         match standing {
             Standing::Idle => drop(self.idle.remove(&key.age)),
+            Standing::Held => self.held -= 1,
             Standing::Claimed => self.claimed -= 1,
             Standing::Retained { until } => drop(self.retained.remove(&(until, key))),
+        }
+        if let Some(turn) = turn {
+            self.acceptable.remove(&turn);
         }
     }
 
@@ -334,6 +374,9 @@ impl<C> Registry<C> {
             };
             let expected = entry.offered_to.is_none() && matches!(entry.standing, Standing::Retained { .. });
             assert_eq!(retained, expected, "{key:?} in the retained index");
+            let turn = entry.turn.filter(|_| entry.offered_to.is_none());
+            let acceptable = entry.turn.is_some_and(|turn| self.acceptable.get(&turn) == Some(&key));
+            assert_eq!(acceptable, turn.is_some(), "{key:?} in the index of what can be accepted");
         }
     }
 }

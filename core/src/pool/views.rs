@@ -15,7 +15,7 @@ impl<C, S: Side<C>> Pool<C, S> {
     /// ```
     #[must_use]
     pub fn active(&self) -> usize {
-        self.exchange.registry.counts().idle
+        self.exchange.registry.available_count()
     }
 
     /// The number of idle connections that the pool aims for at the moment (client) or accepts (server) (Go:

@@ -5,7 +5,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use super::registry::ConnectionKey;
 use crate::{ConnectionId, Instant, TakeError};
 
-/// One pending `take` or `take_next`. It ends in exactly one outcome: completed or cancelled.
+/// One pending `take`, `take_next` or `accept`. It ends in exactly one outcome: completed or cancelled.
 ///
 /// ```
 /// # use core::time::Duration;
@@ -24,6 +24,8 @@ pub struct WaiterId(u64);
 pub(super) enum Want {
     Id(ConnectionId),
     Next,
+    /// What the peer took.
+    Claimed,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,7 @@ pub(super) struct Waiters {
     all: BTreeMap<WaiterId, Waiter>,
     by_id: BTreeSet<(ConnectionId, WaiterId)>,
     next: BTreeSet<WaiterId>,
+    claimed: BTreeSet<WaiterId>,
     deadlines: BTreeSet<(Instant, WaiterId)>,
     issued: u64,
 }
@@ -62,6 +65,7 @@ impl Waiters {
         match want {
             Want::Id(id) => self.by_id.insert((id, waiter)),
             Want::Next => self.next.insert(waiter),
+            Want::Claimed => self.claimed.insert(waiter),
         };
         self.deadlines.insert((deadline, waiter));
     }
@@ -70,6 +74,7 @@ impl Waiters {
         match want {
             Want::Id(id) => self.by_id.remove(&(id, waiter)),
             Want::Next => self.next.remove(&waiter),
+            Want::Claimed => self.claimed.remove(&waiter),
         };
         self.deadlines.remove(&(deadline, waiter));
     }
@@ -84,12 +89,22 @@ impl Waiters {
         self.next.first().copied()
     }
 
+    /// The waiter that has waited longest for what the peer takes.
+    pub(super) fn first_claimed(&self) -> Option<WaiterId> {
+        self.claimed.first().copied()
+    }
+
     pub(super) fn first_waiting(&self) -> Option<WaiterId> {
         self.deadlines.first().map(|(_, waiter)| *waiter)
     }
 
     pub(super) fn waiting(&self) -> usize {
         self.deadlines.len()
+    }
+
+    /// How many waiters a new connection may serve.
+    pub(super) fn wanting_connections(&self) -> usize {
+        self.deadlines.len() - self.claimed.len()
     }
 
     pub(super) fn waiting_next(&self) -> usize {

@@ -238,6 +238,9 @@ impl Model {
     }
 
     pub(super) fn drain(&mut self, timeout: Duration) {
+        if let Life::Draining(until) = &mut self.life {
+            *until = (*until).min(self.now + timeout);
+        }
         if self.is_open() {
             self.life = Life::Draining(self.now + timeout);
             for waiter in self.waiting() {
