@@ -7,7 +7,8 @@
 //!
 //! - [`ClientPool`] and [`ServerPool`] hold the connections of one end: who may take which, when to dial, whom to let
 //!   in. A connection is whatever the driver registers; the pools never look inside.
-//! - [`Link`] is one connection above WebSocket messages: the ID step, early data, keep-alive, and how it ends.
+//! - [`Link`] is one connection above WebSocket messages: the ID step, early data, keep-alive, control words, and how it
+//!   ends.
 //!
 //! Most users want the `npws` crate, which runs these machines on tokio, smol or async-std.
 #![no_std]
@@ -29,8 +30,8 @@ mod time;
 pub use config::{ClientConfig, PoolConfig, ServerConfig};
 pub use error::{ConfigError, TakeError};
 pub use id::{ConnectionId, IdSource, ParseIdError};
-pub use link::{Link, LinkConfig, LinkMessage, LinkOutput};
-pub use peer::{PeerGeneration, Role};
+pub use link::{ControlWord, Link, LinkConfig, LinkMessage, LinkOutput};
+pub use peer::{PeerGeneration, PeerHeader, Role, may_take};
 pub use pool::{
     AcceptId, Accepting, ClientPool, ConnectionKey, DialFailure, DialFailures, DialId, Dialing, Output, Policy, Pool,
     ServerPool, Side, Stats, Taken, WaiterId,

@@ -41,6 +41,14 @@ pub enum CloseReason {
     Taken,
     /// This side closed it after taking it.
     ClosedLocally,
+    /// Both ends said that they had no more to send.
+    Finished,
+    /// Both ends took it by `take_next` at the same time.
+    ClaimsCrossed,
+    /// The peer wanted it given up, and none of its users had it.
+    PeerDrained,
+    /// It was idle for as long as it may be.
+    IdleAge,
 }
 
 /// What a peer did that the protocol forbids.
@@ -56,6 +64,8 @@ pub enum Violation {
     Text,
     /// A frame that RFC 6455 forbids, or a message over the size limit.
     Frame,
+    /// Data after the peer had said that it sends no more.
+    DataAfterFin,
 }
 
 impl fmt::Display for CloseReason {
@@ -76,6 +86,10 @@ impl fmt::Display for CloseReason {
             Self::RetentionExpired => "not taken within the retention limit",
             Self::Taken => "already taken",
             Self::ClosedLocally => "closed by this side",
+            Self::Finished => "finished by both sides",
+            Self::ClaimsCrossed => "taken by both sides at once",
+            Self::PeerDrained => "given up at the peer's wish",
+            Self::IdleAge => "idle for too long",
         })
     }
 }
@@ -85,12 +99,14 @@ impl fmt::Display for Violation {
         f.write_str(match self {
             Self::Text => "a text message where only binary ones are allowed",
             Self::Frame => "a frame that is malformed or too large",
+            Self::DataAfterFin => "data after its announced end",
         })
     }
 }
 
 impl CloseReason {
-    /// Whether a stream that ended like this ended in good order: the peer closed with 1000, 1001 or no code.
+    /// Whether a stream that ended like this ended in good order: the peer closed with 1000, 1001 or no code, or both
+    /// ends had finished.
     ///
     /// ```
     /// # use npws_core::CloseReason;
@@ -100,6 +116,19 @@ impl CloseReason {
     /// ```
     #[must_use]
     pub fn is_end_of_stream(self) -> bool {
-        matches!(self, Self::PeerClosed(None | Some(1000 | 1001 | 1005)))
+        matches!(self, Self::PeerClosed(None | Some(1000 | 1001 | 1005)) | Self::Finished)
+    }
+
+    /// Whether a request that went out on a connection which ended like this can be sent again on another: no user at
+    /// the peer has seen anything of it, and none will.
+    ///
+    /// ```
+    /// # use npws_core::CloseReason;
+    /// assert!(CloseReason::PeerDrained.is_safe_to_retry());
+    /// assert!(!CloseReason::TransportFailed.is_safe_to_retry(), "the peer may have acted on it");
+    /// ```
+    #[must_use]
+    pub fn is_safe_to_retry(self) -> bool {
+        matches!(self, Self::ClaimsCrossed | Self::PeerDrained)
     }
 }

@@ -25,6 +25,9 @@ pub struct LinkConfig {
     /// How many pings are sent to a peer that is not known to read them: to a v1 peer until the connection is taken, to
     /// a v2 peer from its first data on. More would only fill its receive window. 1,000 by default.
     pub max_v1_pings: u32,
+    /// How old an idle connection to a v2 peer may get before it is closed; for each it is drawn from 90 to 100 % of it,
+    /// so that connections opened together do not close together. `None`, the default: as old as it will.
+    pub max_idle_age: Option<Duration>,
 }
 
 impl Default for LinkConfig {
@@ -34,6 +37,7 @@ impl Default for LinkConfig {
             pong_timeout: Duration::from_secs(10),
             early_data_limit: 64 * 1024,
             max_v1_pings: 1000,
+            max_idle_age: None,
         }
     }
 }

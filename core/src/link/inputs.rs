@@ -1,9 +1,9 @@
-//! What happens to a link and what is wanted of it, carried out as the table says.
+//! What happens to a link.
 
 use super::keepalive::Due;
 use super::table::{Action, Input, Phase, decide};
-use super::{Link, LinkMessage, LinkOutput};
-use crate::{CloseReason, ConnectionId, Instant, Violation};
+use super::{ControlWord, Link, LinkMessage, LinkOutput};
+use crate::{Instant, Violation};
 
 impl<B: AsRef<[u8]>> Link<B> {
     /// A binary message arrived, whole.
@@ -18,7 +18,7 @@ impl<B: AsRef<[u8]>> Link<B> {
     pub fn handle_binary(&mut self, now: Instant, payload: B) {
         self.proof_of_life(now);
         let input = if payload.as_ref().is_empty() { Input::EmptyData } else { Input::Data };
-        match decide(self.phase, self.peer, input) {
+        match decide(self.state, input) {
             Action::CollectId => {
                 let Some((id, used)) = self.id_step.collect(payload.as_ref()) else { return };
                 self.establish(now, id);
@@ -26,11 +26,11 @@ impl<B: AsRef<[u8]>> Link<B> {
                 if self.id_leftover > 0 {
                     self.stream.push(payload);
                     self.stream.consume(used);
-                    self.carry_out(now, Action::Claim);
+                    self.enter(now, Phase::Claimed);
                 }
             }
             action => {
-                if matches!(action, Action::Claim | Action::Store) {
+                if matches!(action, Action::Enter(_)) {
                     self.stream.push(payload);
                 }
                 self.carry_out(now, action);
@@ -38,7 +38,7 @@ impl<B: AsRef<[u8]>> Link<B> {
         }
     }
 
-    /// A text message arrived, whole: a violation by a v1 peer, possibly a control word of a v2 peer.
+    /// A text message arrived, whole: a violation by a v1 peer, a control word of a v2 peer or else nothing.
     ///
     /// ```
     /// # use npws_core::{CloseReason, ConnectionId, Instant, Link, LinkConfig, PeerGeneration, Violation};
@@ -48,10 +48,14 @@ impl<B: AsRef<[u8]>> Link<B> {
     /// assert_eq!(link.end(), Some(CloseReason::Violation(Violation::Text)));
     /// ```
     pub fn handle_text(&mut self, now: Instant, text: &str) {
-        // No control word is known yet, so one text is as good as another.
-        let _ = text;
         self.proof_of_life(now);
-        self.apply(now, Input::Text);
+        let input = ControlWord::from_text(text).map_or(Input::Text, Input::Word);
+        let action = decide(self.state, input);
+        if matches!(action, Action::Enter(_)) {
+            self.state.claim_received |= input == Input::Word(ControlWord::Claim);
+            self.state.fin_received |= input == Input::Word(ControlWord::Fin);
+        }
+        self.carry_out(now, action);
     }
 
     /// A ping arrived. To answer it is the WebSocket library's work.
@@ -78,6 +82,9 @@ impl<B: AsRef<[u8]>> Link<B> {
     /// ```
     pub fn handle_pong(&mut self, now: Instant) {
         self.proof_of_life(now);
+        if let Some(round_trip) = self.keepalive.pong(now) {
+            self.outputs.push_back(LinkOutput::RoundTrip(round_trip));
+        }
     }
 
     /// Bytes arrived that may not make up a whole message yet: a peer in the middle of a large message is alive.
@@ -178,96 +185,22 @@ impl<B: AsRef<[u8]>> Link<B> {
     /// assert_eq!(link.poll_output(), Some(LinkOutput::Send(LinkMessage::Ping)));
     /// ```
     pub fn handle_timeout(&mut self, now: Instant) {
-        if self.id_deadline.is_some_and(|deadline| deadline <= now) {
+        if self.deadline.is_some_and(|deadline| deadline <= now) {
             return self.apply(now, Input::Deadline);
         }
         match self.keepalive.timeout(now) {
             Due::Nothing => {}
             Due::Ping => self.send(LinkMessage::Ping),
-            Due::GiveUp => self.apply(now, Input::Deadline),
+            Due::GiveUp => self.apply(now, Input::Silence),
         }
-    }
-
-    /// The local user has the connection now: no pings, no deadlines and no limit on early data any more.
-    ///
-    /// Without effect before the ID is known.
-    ///
-    /// ```
-    /// # use npws_core::{ConnectionId, Instant, Link, LinkConfig, PeerGeneration};
-    /// # let (config, now, id) = (LinkConfig::default(), Instant::ZERO, ConnectionId::CONTROL);
-    /// let mut link = Link::<Vec<u8>>::server(config, PeerGeneration::V2, 7, now, id);
-    /// link.take(now);
-    /// assert_eq!(link.poll_timeout(), None);
-    /// ```
-    pub fn take(&mut self, now: Instant) {
-        self.apply(now, Input::Take);
-    }
-
-    /// Closes the connection from this side, in good order, for `reason`.
-    ///
-    /// ```
-    /// # use npws_core::{CloseReason, ConnectionId, Instant, Link, LinkConfig, LinkMessage, LinkOutput, PeerGeneration};
-    /// # let (config, now, id) = (LinkConfig::default(), Instant::ZERO, ConnectionId::CONTROL);
-    /// let mut link = Link::<Vec<u8>>::server(config, PeerGeneration::V2, 7, now, id);
-    /// # while link.poll_output().is_some() {}
-    /// link.close(now, CloseReason::Flushed);
-    /// assert_eq!(link.poll_output(), Some(LinkOutput::Send(LinkMessage::Close { code: 1000 })));
-    /// assert_eq!(link.poll_output(), Some(LinkOutput::Closed(CloseReason::Flushed)));
-    /// ```
-    pub fn close(&mut self, now: Instant, reason: CloseReason) {
-        self.apply(now, Input::CloseHere(reason));
-    }
-
-    fn apply(&mut self, now: Instant, input: Input) {
-        self.carry_out(now, decide(self.phase, self.peer, input));
-    }
-
-    fn carry_out(&mut self, now: Instant, action: Action) {
-        match action {
-            Action::Ignore | Action::CollectId | Action::Store => {}
-            Action::Claim => {
-                self.phase = Phase::Claimed;
-                self.keepalive.suspend_deadline(now);
-                self.outputs.push_back(LinkOutput::Claimed);
-            }
-            Action::Take => {
-                self.phase = Phase::Taken;
-                self.keepalive.stop();
-            }
-            Action::Retain(reason) => self.finish(reason, LinkOutput::Retained(reason)),
-            Action::Finish(code, reason) => {
-                if let Some(code) = code {
-                    self.send(LinkMessage::Close { code });
-                }
-                self.finish(reason, LinkOutput::Closed(reason));
-            }
-        }
-    }
-
-    pub(super) fn establish(&mut self, now: Instant, id: ConnectionId) {
-        self.phase = Phase::Idle;
-        self.id = Some(id);
-        self.id_deadline = None;
-        self.keepalive.start(now);
-        self.outputs.push_back(LinkOutput::Established(id));
-    }
-
-    fn finish(&mut self, reason: CloseReason, news: LinkOutput) {
-        self.phase = Phase::Over;
-        self.end = Some(reason);
-        self.id_deadline = None;
-        self.keepalive.stop();
-        self.outputs.push_back(news);
-    }
-
-    pub(super) fn send(&mut self, message: LinkMessage) {
-        self.outputs.push_back(LinkOutput::Send(message));
     }
 
     fn proof_of_life(&mut self, now: Instant) {
-        if self.phase != Phase::Over {
+        if self.state.phase != Phase::Over {
             self.last_alive = self.last_alive.max(Some(now));
-            self.keepalive.proof_of_life(now);
+            if self.keepalive.proof_of_life(now) {
+                self.outputs.push_back(LinkOutput::Proved);
+            }
         }
     }
 }

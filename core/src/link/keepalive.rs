@@ -1,4 +1,4 @@
-//! When to ping a connection that nobody has taken yet, and when to give it up.
+//! When to ping a connection that nobody has taken yet, when to give it up, and how long its answers took.
 
 use core::time::Duration;
 
@@ -16,6 +16,10 @@ pub(super) struct Keepalive {
     /// How many pings may still be sent without counting on an answer.
     unanswered_left: u32,
     next: Next,
+    /// Whether somebody waits for the next sign of life.
+    probed: bool,
+    unanswered: Unanswered,
+    round_trip: Option<Duration>,
     jitter: Jitter,
 }
 
@@ -25,6 +29,15 @@ enum Next {
     Nothing,
     PingAt(Instant),
     GiveUpAt(Instant),
+}
+
+/// The pings whose answer can be counted on and has not come.
+#[derive(Debug, Clone, Copy)]
+enum Unanswered {
+    None,
+    One(Instant),
+    /// Nobody can tell to which of them a pong belongs.
+    Several,
 }
 
 /// What a timeout asks for.
@@ -43,44 +56,89 @@ impl Keepalive {
             answered: peer == PeerGeneration::V2,
             unanswered_left: config.max_v1_pings,
             next: Next::Nothing,
+            probed: false,
+            unanswered: Unanswered::None,
+            round_trip: None,
             jitter: Jitter::new(seed),
         }
+    }
+
+    /// A time drawn from 90 to 100 % of `whole`.
+    pub(super) fn jittered(&mut self, whole: Duration) -> Duration {
+        self.jitter.between(whole - whole / 10, whole)
+    }
+
+    /// When an answer to what is sent now must have come.
+    pub(super) fn answer_deadline(&self, now: Instant) -> Instant {
+        now + self.pong_timeout
     }
 
     /// Waits for the next silence, counted from now.
     pub(super) fn start(&mut self, now: Instant) {
         self.next = match self.silence {
-            Some(silence) if self.answered || self.unanswered_left > 0 => {
-                Next::PingAt(now + self.jitter.between(silence - silence / 10, silence))
-            }
+            Some(silence) if self.answered || self.unanswered_left > 0 => Next::PingAt(now + self.jittered(silence)),
             _ => Next::Nothing,
         };
     }
 
-    /// Something arrived: the silence is over, and so is the wait for a pong.
-    pub(super) fn proof_of_life(&mut self, now: Instant) {
+    /// Something arrived: the silence is over, and so is the wait for a pong. Gives whether it answers a probe.
+    pub(super) fn proof_of_life(&mut self, now: Instant) -> bool {
         if !matches!(self.next, Next::Nothing) {
             self.start(now);
         }
+        core::mem::take(&mut self.probed)
     }
 
-    /// From now on a pong may sit behind data that nobody has read, so its absence proves nothing.
+    /// A pong arrived. Gives how long the answer took, if that is known.
+    pub(super) fn pong(&mut self, now: Instant) -> Option<Duration> {
+        let Unanswered::One(sent) = core::mem::replace(&mut self.unanswered, Unanswered::None) else { return None };
+        self.round_trip = Some(now - sent);
+        self.round_trip
+    }
+
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
+    }
+
+    /// Wants a sign of life now. Gives whether to ping for it: not if a ping is under way already, nor if an answer
+    /// cannot be counted on.
+    pub(super) fn probe(&mut self, now: Instant) -> bool {
+        self.probed = self.answered;
+        let must_ping = self.answered && !matches!(self.next, Next::GiveUpAt(_));
+        if must_ping {
+            self.ping(now);
+        }
+        must_ping
+    }
+
+    /// Whether the next thing to happen is the answer to a probe, or its absence.
+    pub(super) fn is_probed(&self) -> bool {
+        self.probed
+    }
+
+    /// From now on a pong may sit behind data that nobody has read, so its absence proves nothing, nor does its time.
     pub(super) fn suspend_deadline(&mut self, now: Instant) {
         if core::mem::take(&mut self.answered) {
-            self.proof_of_life(now);
+            self.probed = false;
+            self.unanswered = Unanswered::None;
+            if !matches!(self.next, Next::Nothing) {
+                self.start(now);
+            }
         }
     }
 
     /// Neither pings nor deadlines any more.
     pub(super) fn stop(&mut self) {
         self.next = Next::Nothing;
+        self.probed = false;
+        self.unanswered = Unanswered::None;
     }
 
     pub(super) fn timeout(&mut self, now: Instant) -> Due {
         match self.next {
             Next::PingAt(at) if at <= now => {
                 if self.answered {
-                    self.next = Next::GiveUpAt(now + self.pong_timeout);
+                    self.ping(now);
                 } else {
                     self.unanswered_left = self.unanswered_left.saturating_sub(1);
                     self.start(now);
@@ -90,6 +148,15 @@ impl Keepalive {
             Next::GiveUpAt(at) if at <= now => Due::GiveUp,
             _ => Due::Nothing,
         }
+    }
+
+    /// A ping leaves whose answer can be counted on.
+    fn ping(&mut self, now: Instant) {
+        self.next = Next::GiveUpAt(self.answer_deadline(now));
+        self.unanswered = match self.unanswered {
+            Unanswered::None => Unanswered::One(now),
+            Unanswered::One(_) | Unanswered::Several => Unanswered::Several,
+        };
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {

@@ -1,34 +1,40 @@
 //! One connection as a machine over WebSocket messages.
 //!
 //! Frames, masks and UTF-8 are somebody else's work; everything above them is decided here: the ID step, early data and
-//! its limit, keep-alive, close, and what all of it means in the phase that the connection is in. The phases and what
-//! every input does in each of them are one table, in `table.rs`; `inputs.rs` carries its decisions out.
+//! its limit, keep-alive, control words, close, and what all of it means in the phase that the connection is in. The
+//! phases and what every input does in each of them are one table, in `table.rs`; `carry_out.rs` does what it says.
 
+mod carry_out;
+mod commands;
 mod config;
 mod id_step;
 mod inputs;
 mod keepalive;
 mod message;
+mod reading;
 mod stream;
 mod table;
 #[cfg(test)]
 mod tests;
+mod word;
 
 use alloc::collections::VecDeque;
 use core::fmt;
+use core::time::Duration;
 
 pub use self::config::LinkConfig;
 use self::id_step::IdStep;
 use self::keepalive::Keepalive;
 pub use self::message::{LinkMessage, LinkOutput};
 use self::stream::Stream;
-use self::table::Phase;
+use self::table::{Phase, State};
+pub use self::word::ControlWord;
 use crate::{CloseReason, ConnectionId, Instant, PeerGeneration};
 
 /// One connection, from the end of its HTTP upgrade to its close.
 ///
 /// It does nothing by itself: hand in what happens (`handle_*`) and what is wanted ([`take`](Self::take),
-/// [`close`](Self::close)), then carry out all that [`poll_output`](Self::poll_output) gives, and call
+/// [`announce`](Self::announce), [`close`](Self::close) and so on), then carry out all that [`poll_output`](Self::poll_output) gives, and call
 /// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) says so. `B` is a payload: cheap
 /// to move, kept until it has been read.
 ///
@@ -52,15 +58,19 @@ use crate::{CloseReason, ConnectionId, Instant, PeerGeneration};
 /// assert_eq!(client.poll_output(), Some(LinkOutput::Claimed));
 /// assert_eq!(client.chunk(), Some(&b"hi"[..]));
 /// ```
+#[cfg_attr(test, derive(Clone))]
 pub struct Link<B> {
-    peer: PeerGeneration,
-    phase: Phase,
+    state: State,
+    /// When the phase ends by itself, if it does.
+    deadline: Option<Instant>,
     id: Option<ConnectionId>,
     id_step: IdStep,
-    id_deadline: Option<Instant>,
     id_leftover: usize,
     keepalive: Keepalive,
     early_data_limit: usize,
+    /// `None` towards v1.
+    max_idle_age: Option<Duration>,
+    begun: Instant,
     last_alive: Option<Instant>,
     stream: Stream<B>,
     end: Option<CloseReason>,
@@ -70,7 +80,7 @@ pub struct Link<B> {
 impl<B: AsRef<[u8]>> Link<B> {
     /// The dialing end, just upgraded. The whole ID must have come by `deadline`.
     ///
-    /// `seed` feeds the jitter of the pings only.
+    /// `seed` feeds the jitter of the timers only.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -84,7 +94,7 @@ impl<B: AsRef<[u8]>> Link<B> {
     #[must_use]
     pub fn client(config: LinkConfig, peer: PeerGeneration, seed: u64, now: Instant, deadline: Instant) -> Self {
         // A deadline that has passed already is due now: timers never lie in the past.
-        Self { id_deadline: Some(deadline.max(now)), ..Self::new(&config, peer, seed) }
+        Self { deadline: Some(deadline.max(now)), ..Self::new(&config, peer, seed, now) }
     }
 
     /// The accepting end, just upgraded, which names the connection `id`.
@@ -99,22 +109,29 @@ impl<B: AsRef<[u8]>> Link<B> {
     /// ```
     #[must_use]
     pub fn server(config: LinkConfig, peer: PeerGeneration, seed: u64, now: Instant, id: ConnectionId) -> Self {
-        let mut link = Self::new(&config, peer, seed);
+        let mut link = Self::new(&config, peer, seed, now);
         link.send(LinkMessage::Id(id));
         link.establish(now, id);
         link
     }
 
-    fn new(config: &LinkConfig, peer: PeerGeneration, seed: u64) -> Self {
+    fn new(config: &LinkConfig, peer: PeerGeneration, seed: u64, now: Instant) -> Self {
         Self {
-            peer,
-            phase: Phase::AwaitingId,
+            state: State {
+                peer,
+                phase: Phase::AwaitingId,
+                claim_received: false,
+                fin_sent: false,
+                fin_received: false,
+            },
+            deadline: None,
             id: None,
             id_step: IdStep::default(),
-            id_deadline: None,
             id_leftover: 0,
             keepalive: Keepalive::new(config, peer, seed),
             early_data_limit: config.early_data_limit,
+            max_idle_age: config.max_idle_age.filter(|_| peer == PeerGeneration::V2),
+            begun: now,
             last_alive: None,
             stream: Stream::new(),
             end: None,
@@ -153,93 +170,7 @@ impl<B: AsRef<[u8]>> Link<B> {
     /// ```
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.id_deadline.or_else(|| self.keepalive.poll_timeout())
-    }
-
-    /// The next bytes of the stream, never empty; `None` if all that arrived has been read.
-    ///
-    /// ```
-    /// # use npws_core::{ConnectionId, Instant, Link, LinkConfig, PeerGeneration};
-    /// # let (config, now) = (LinkConfig::default(), Instant::ZERO);
-    /// let mut link = Link::server(config, PeerGeneration::V1, 7, now, ConnectionId::CONTROL);
-    /// link.handle_binary(now, b"abc");
-    /// link.handle_binary(now, b"def");
-    /// assert_eq!(link.chunk(), Some(&b"abc"[..]));
-    /// link.consume(1);
-    /// assert_eq!(link.chunk(), Some(&b"bc"[..]));
-    /// ```
-    #[must_use]
-    pub fn chunk(&self) -> Option<&[u8]> {
-        self.stream.chunk()
-    }
-
-    /// Takes the next `n` bytes out of the stream, or all if fewer are buffered. They may span chunks.
-    ///
-    /// ```
-    /// # use npws_core::{ConnectionId, Instant, Link, LinkConfig, PeerGeneration};
-    /// # let (config, now) = (LinkConfig::default(), Instant::ZERO);
-    /// # let mut link = Link::server(config, PeerGeneration::V1, 7, now, ConnectionId::CONTROL);
-    /// link.handle_binary(now, b"abc");
-    /// link.handle_binary(now, b"def");
-    /// link.consume(5);
-    /// assert_eq!(link.chunk(), Some(&b"f"[..]));
-    /// ```
-    pub fn consume(&mut self, n: usize) {
-        self.stream.consume(n);
-    }
-
-    /// How many bytes of the stream wait to be read.
-    ///
-    /// ```
-    /// # use npws_core::{ConnectionId, Instant, Link, LinkConfig, PeerGeneration};
-    /// # let (config, now) = (LinkConfig::default(), Instant::ZERO);
-    /// # let mut link = Link::server(config, PeerGeneration::V1, 7, now, ConnectionId::CONTROL);
-    /// link.handle_binary(now, b"abc");
-    /// assert_eq!(link.buffered(), 3);
-    /// ```
-    #[must_use]
-    pub fn buffered(&self) -> usize {
-        self.stream.buffered()
-    }
-
-    /// Whether to go on reading from the peer: not while its early data fills the limit, and not once the link is over.
-    ///
-    /// What has been read all the same may be handed in; nothing is lost.
-    ///
-    /// ```
-    /// # use npws_core::{ConnectionId, Instant, Link, LinkConfig, PeerGeneration};
-    /// # let now = Instant::ZERO;
-    /// let config = LinkConfig { early_data_limit: 1000, ..LinkConfig::default() };
-    /// let mut link = Link::server(config, PeerGeneration::V1, 7, now, ConnectionId::CONTROL);
-    /// assert!(link.accepts_input());
-    /// link.handle_binary(now, vec![0; 1000]);
-    /// assert!(!link.accepts_input());
-    /// link.take(now);
-    /// assert!(link.accepts_input());
-    /// ```
-    #[must_use]
-    pub fn accepts_input(&self) -> bool {
-        match self.phase {
-            Phase::Claimed => self.stream.buffered() == 0 || self.stream.cost() < self.early_data_limit,
-            Phase::AwaitingId | Phase::Idle | Phase::Taken => true,
-            Phase::Over => false,
-        }
-    }
-
-    /// Why the stream is over, once it is. What is still buffered came before that.
-    ///
-    /// ```
-    /// # use npws_core::{CloseReason, ConnectionId, Instant, Link, LinkConfig, PeerGeneration};
-    /// # let (config, now) = (LinkConfig::default(), Instant::ZERO);
-    /// # let mut link = Link::server(config, PeerGeneration::V1, 7, now, ConnectionId::CONTROL);
-    /// link.handle_binary(now, b"last words");
-    /// link.handle_close(now, Some(1000));
-    /// assert_eq!(link.end(), Some(CloseReason::PeerClosed(Some(1000))));
-    /// assert_eq!(link.chunk(), Some(&b"last words"[..]));
-    /// ```
-    #[must_use]
-    pub fn end(&self) -> Option<CloseReason> {
-        self.end
+        [self.deadline, self.keepalive.poll_timeout()].into_iter().flatten().min()
     }
 
     /// When the peer last proved that it is there, since this link began.
@@ -255,6 +186,55 @@ impl<B: AsRef<[u8]>> Link<B> {
     #[must_use]
     pub fn last_alive(&self) -> Option<Instant> {
         self.last_alive
+    }
+
+    /// Whether a v2 peer has proved nothing for longer than `max`; [`probe`](Self::probe) asks it to. A v1 peer need not
+    /// prove anything and is never stale.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use npws_core::{ConnectionId, Instant, Link, LinkConfig, PeerGeneration};
+    /// # let (config, id) = (LinkConfig::default(), ConnectionId::CONTROL);
+    /// let mut link = Link::<Vec<u8>>::server(config, PeerGeneration::V2, 7, Instant::ZERO, id);
+    /// let (later, max) = (Instant::ZERO + Duration::from_secs(9), Duration::from_secs(5));
+    /// assert!(link.is_stale(later, max));
+    /// link.handle_pong(later);
+    /// assert!(!link.is_stale(later, max));
+    /// ```
+    #[must_use]
+    pub fn is_stale(&self, now: Instant, max: Duration) -> bool {
+        self.peer() == PeerGeneration::V2 && now - self.last_alive.unwrap_or(self.begun) > max
+    }
+
+    /// How long the last ping and its pong took. It is measured on idle v2 connections, where nothing delays the answer.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use npws_core::{ConnectionId, Instant, Link, LinkConfig, PeerGeneration};
+    /// # let (config, now, id) = (LinkConfig::default(), Instant::ZERO, ConnectionId::CONTROL);
+    /// let mut link = Link::<Vec<u8>>::server(config, PeerGeneration::V2, 7, now, id);
+    /// assert!(link.probe(now));
+    /// link.handle_pong(now + Duration::from_millis(40));
+    /// assert_eq!(link.round_trip(), Some(Duration::from_millis(40)));
+    /// ```
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.keepalive.round_trip()
+    }
+
+    /// Whether the peer has taken the connection, as far as it has shown, and neither end has closed it.
+    ///
+    /// ```
+    /// # use npws_core::{ConnectionId, Instant, Link, LinkConfig, PeerGeneration};
+    /// # let (config, now, id) = (LinkConfig::default(), Instant::ZERO, ConnectionId::CONTROL);
+    /// let mut link = Link::<Vec<u8>>::server(config, PeerGeneration::V2, 7, now, id);
+    /// assert!(!link.is_claimed());
+    /// link.handle_text(now, "claim");
+    /// assert!(link.is_claimed());
+    /// ```
+    #[must_use]
+    pub fn is_claimed(&self) -> bool {
+        matches!(self.state.phase, Phase::Claimed | Phase::Shared)
     }
 
     /// The ID, once it is known.
@@ -282,7 +262,7 @@ impl<B: AsRef<[u8]>> Link<B> {
     /// ```
     #[must_use]
     pub fn peer(&self) -> PeerGeneration {
-        self.peer
+        self.state.peer
     }
 
     /// How many binary messages the ID step looked at, empty ones included: 0 on the server.
@@ -322,8 +302,7 @@ impl<B: AsRef<[u8]>> Link<B> {
 impl<B> fmt::Debug for Link<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link")
-            .field("peer", &self.peer)
-            .field("phase", &self.phase)
+            .field("state", &self.state)
             .field("id", &self.id)
             .field("stream", &self.stream)
             .field("end", &self.end)

@@ -4,6 +4,7 @@ use alloc::collections::VecDeque;
 use core::fmt;
 
 /// Payloads in the order of their arrival, read as one byte stream without copying them together.
+#[cfg_attr(test, derive(Clone))]
 pub(super) struct Stream<B> {
     payloads: VecDeque<B>,
     /// How much of the first payload is not, or no longer, part of the stream.
@@ -14,6 +15,11 @@ pub(super) struct Stream<B> {
 impl<B> Stream<B> {
     pub(super) const fn new() -> Self {
         Self { payloads: VecDeque::new(), skipped: 0, buffered: 0 }
+    }
+
+    /// Drops all that waits to be read.
+    pub(super) fn clear(&mut self) {
+        *self = Self::new();
     }
 
     /// How many bytes wait to be read.

@@ -3,6 +3,8 @@
 use super::*;
 use crate::Violation;
 
+const AFTER_FIN: Violation = Violation::DataAfterFin;
+
 /// A link in every phase that an established one can have.
 fn in_each_phase(peer: PeerGeneration) -> [(&'static str, Link<Vec<u8>>); 4] {
     let (idle, mut claimed, mut taken, mut taken_after_data) = (server(peer), server(peer), server(peer), server(peer));
@@ -63,7 +65,7 @@ fn other_ends_close_in_every_phase_and_leave_the_data_readable() {
         (|link| link.handle_failure(at(2)), None, CloseReason::TransportFailed),
         (|link| link.handle_violation(at(2), Violation::Frame), Some(1002), CloseReason::Violation(Violation::Frame)),
         (|link| link.handle_violation(at(2), Violation::Text), Some(1003), CloseReason::Violation(Violation::Text)),
-        (|link| link.close(at(2), CloseReason::ClosedLocally), Some(1000), CloseReason::ClosedLocally),
+        (|link| link.handle_violation(at(2), AFTER_FIN), Some(1002), CloseReason::Violation(AFTER_FIN)),
     ];
     for peer in BOTH {
         for (end, code, reason) in ends {
@@ -81,16 +83,36 @@ fn other_ends_close_in_every_phase_and_leave_the_data_readable() {
 }
 
 #[test]
+fn who_closes_what_nobody_here_had_says_so_to_a_v2_peer_and_drops_what_came() {
+    let reason = CloseReason::PoolClosed;
+    let end = [LinkOutput::Send(LinkMessage::Close { code: 1000 }), LinkOutput::Closed(reason)];
+    for peer in BOTH {
+        for (phase, mut link) in in_each_phase(peer) {
+            let is_refused = peer == PeerGeneration::V2 && matches!(phase, "idle" | "claimed");
+            let buffered = if is_refused { 0 } else { link.buffered() };
+            link.close(at(2), reason);
+            let mut expected = Vec::from_iter(is_refused.then_some(word(ControlWord::Drain)));
+            expected.extend(end);
+            assert_eq!(outputs(&mut link), expected, "{phase}");
+            assert_over(&mut link, reason);
+            assert_eq!(read_all(&mut link).len(), buffered, "{phase}");
+        }
+    }
+}
+
+#[test]
 fn text_after_the_id_is_a_violation_by_v1_and_ignored_from_v2() {
     let reason = CloseReason::Violation(Violation::Text);
     let close = LinkOutput::Send(LinkMessage::Close { code: 1003 });
     for (phase, mut link) in in_each_phase(PeerGeneration::V1) {
-        link.handle_text(at(2), "drain");
+        link.handle_text(at(2), "claim");
         assert_eq!(outputs(&mut link), [close, LinkOutput::Closed(reason)], "{phase}");
         assert_over(&mut link, reason);
     }
     for (phase, mut link) in in_each_phase(PeerGeneration::V2) {
-        link.handle_text(at(2), "drain");
+        for text in ["", "Claim", "claim ", "claims", "dra", "fin\n", "ping"] {
+            link.handle_text(at(2), text);
+        }
         assert_eq!(outputs(&mut link), [], "{phase}");
         assert_eq!((link.end(), link.last_alive()), (None, Some(at(2))), "{phase}");
     }

@@ -59,6 +59,7 @@ fn a_v2_peer_that_answers_is_pinged_without_end() {
         assert_eq!(sent, [PING]);
         assert_eq!(link.poll_timeout(), Some(due + Duration::from_secs(10)));
         link.handle_pong(due + Duration::from_secs(9));
+        assert_eq!(outputs(&mut link), [LinkOutput::RoundTrip(Duration::from_secs(9))]);
     }
 }
 
@@ -89,6 +90,7 @@ fn anything_from_a_v2_peer_answers_the_ping() {
         let sign_at = pinged + Duration::from_secs(5);
         sign(&mut link, sign_at);
         assert_eq!(link.last_alive(), Some(sign_at));
+        let _ = outputs(&mut link);
         let (next, sent) = fire(&mut link);
         assert_eq!(sent, [PING]);
         assert!(next - sign_at >= Duration::from_secs(27));
@@ -107,8 +109,12 @@ fn arrivals_put_the_ping_off() {
 
 #[test]
 fn the_deadline_is_suspended_once_claimed_or_unread() {
-    let suspends: [StepAt; 2] =
-        [|link, now| link.handle_binary(now, vec![1]), |link, now| link.handle_backpressure(now)];
+    let suspends: [StepAt; 4] = [
+        |link, now| link.handle_binary(now, vec![1]),
+        |link, now| link.handle_text(now, "claim"),
+        |link, now| link.handle_text(now, "fin"),
+        |link, now| link.handle_backpressure(now),
+    ];
     for suspend in suspends {
         for ping_first in [false, true] {
             let mut link = server(PeerGeneration::V2);

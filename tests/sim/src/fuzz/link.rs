@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use npws_core::{CloseReason, ConnectionId, Instant, Link, LinkConfig, LinkMessage, LinkOutput};
+use npws_core::{CloseReason, ConnectionId, ControlWord, Instant, Link, LinkConfig, LinkMessage, LinkOutput};
 use npws_core::{PeerGeneration, Role, Violation};
 
 use super::link_model::{Event, Model};
@@ -33,8 +33,8 @@ struct Play {
 }
 
 impl Play {
-    /// Five bytes: who is who, the silence before a ping, the pong's deadline and the number of pings, the limit of
-    /// early data, the time for the ID.
+    /// Five bytes: who is who and how old it may get, the silence before a ping, the pong's deadline and the number of
+    /// pings, the limit of early data, the time for the ID.
     fn set_up(reader: &mut Reader<'_>) -> Self {
         let [who, silence, answer, limit, id_time] = core::array::from_fn(|_| reader.or_zero());
         let role = if who & 1 == 0 { Role::Client } else { Role::Server };
@@ -44,6 +44,7 @@ impl Play {
             pong_timeout: millis(answer >> 3) + Duration::from_millis(1),
             early_data_limit: usize::from(limit) * 4,
             max_v1_pings: u32::from(answer & 7),
+            max_idle_age: (who >= 128).then(|| millis(who)),
         };
         let now = Instant::ZERO;
         let (id, id_deadline) = (ConnectionId::from_bytes([who; 4]), now + millis(id_time));
@@ -68,10 +69,11 @@ impl Play {
             5 => self.wait(millis(reader.or_zero())),
             6 => self.wait_for_timer(),
             7 | 8 => self.happen(Event::Timeout),
-            9 | 10 => self.happen(Event::Alive),
+            9 => self.happen(Event::Alive),
+            10 => self.happen(Event::Pong),
             11 => self.read(length(reader.or_zero())),
-            12 => self.happen(Event::Take),
-            13 if self.peer == PeerGeneration::V2 || step >= 128 => self.happen(Event::Text),
+            12 => self.happen(command(step / 16)),
+            13 if self.peer == PeerGeneration::V2 || step >= 128 => self.happen(text(step / 16)),
             14 => self.happen(Event::Backpressure),
             15 => self.happen(ending(reader.or_zero())),
             _ => {}
@@ -111,17 +113,16 @@ impl Play {
     fn happen(&mut self, event: Event) {
         let (link, now) = (&mut self.link, self.now);
         let due = link.poll_timeout().is_some_and(|timer| timer <= now);
-        let timeout = event == Event::Timeout;
-        self.model.happen(now, event.clone(), due);
-        match event {
+        let (mut said, mut probed) = (None, None);
+        let was_over = link.end().is_some();
+        match event.clone() {
             Event::Binary(payload) => link.handle_binary(now, payload),
+            Event::Word(word) => link.handle_text(now, word.as_str()),
             Event::Text => link.handle_text(now, "from a later version"),
-            // Three inputs that mean the same, so it does not matter which one it is.
-            Event::Alive => match self.next_byte % 3 {
-                0 => link.handle_ping(now),
-                1 => link.handle_pong(now),
-                _ => link.handle_arrival(now),
-            },
+            // Two inputs that mean the same, so it does not matter which one it is.
+            Event::Alive if self.next_byte.is_multiple_of(2) => link.handle_ping(now),
+            Event::Alive => link.handle_arrival(now),
+            Event::Pong => link.handle_pong(now),
             Event::Backpressure => link.handle_backpressure(now),
             Event::PeerClose(code) => link.handle_close(now, code),
             Event::End => link.handle_end(now),
@@ -129,10 +130,18 @@ impl Play {
             Event::Violation(violation) => link.handle_violation(now, violation),
             Event::Timeout => link.handle_timeout(now),
             Event::Take => link.take(now),
+            Event::Announce => link.announce(now),
+            Event::Finish => said = Some(link.finish(now)),
+            Event::Drain => link.drain(now),
+            Event::Probe => probed = Some(link.probe(now)),
             Event::Close(reason) => link.close(now, reason),
         }
+        let aged = !was_over && link.end() == Some(CloseReason::IdleAge);
+        self.model.happen(now, event.clone(), due, aged);
+        assert_eq!(said.unwrap_or(self.model.fin_said), self.model.fin_said);
+        assert_eq!(probed.unwrap_or(self.model.probed), self.model.probed);
         self.compare();
-        if timeout {
+        if event == Event::Timeout {
             assert!(self.link.poll_timeout().is_none_or(|timer| timer > now), "a timer that fired is due again");
         }
     }
@@ -140,7 +149,7 @@ impl Play {
     fn compare(&mut self) {
         self.outputs.extend(core::iter::from_fn(|| self.link.poll_output()));
         assert_eq!(self.outputs, self.model.outputs);
-        self.model.check(&self.link);
+        self.model.check(self.now, &self.link);
         if self.obedient && !self.model.taken {
             // The ID step hands over what follows the ID without asking.
             let most = self.config.early_data_limit + self.largest_message;
@@ -157,7 +166,7 @@ impl Play {
         }
         assert_eq!(self.link.poll_timeout(), None, "a link that hears nothing has a timer for ever");
         if let Some(patience) = patience {
-            assert_eq!(self.link.end(), Some(CloseReason::KeepaliveTimeout));
+            assert!(matches!(self.link.end(), Some(CloseReason::KeepaliveTimeout | CloseReason::IdleAge)));
             assert!(self.now - silent_since <= patience, "a dead peer was believed for too long");
         }
         self.read(usize::MAX);
@@ -171,7 +180,12 @@ impl Play {
         assert!(count(|output| matches!(output, LinkOutput::Claimed)) <= 1);
         let endings = count(|output| matches!(output, LinkOutput::Closed(_) | LinkOutput::Retained(_)));
         assert_eq!(endings, usize::from(self.link.end().is_some()));
+        let close =
+            self.outputs.iter().position(|output| matches!(output, LinkOutput::Send(LinkMessage::Close { .. })));
+        let is_said = |output: &LinkOutput| matches!(output, LinkOutput::Send(_));
+        assert!(close.is_none_or(|close| !self.outputs.iter().skip(close + 1).any(is_said)), "said after the close");
         if self.peer == PeerGeneration::V1 {
+            assert_eq!(count(|output| matches!(output, LinkOutput::Send(LinkMessage::Word(_)))), 0);
             assert_ne!(self.link.end(), Some(CloseReason::KeepaliveTimeout));
             let pings = count(|output| matches!(output, LinkOutput::Send(LinkMessage::Ping)));
             assert!(pings <= self.config.max_v1_pings as usize);
@@ -194,6 +208,28 @@ fn length(byte: u8) -> usize {
     }
 }
 
+/// Of 16 numbers.
+fn command(number: u8) -> Event {
+    match number {
+        0..=3 => Event::Take,
+        4..=7 => Event::Announce,
+        8..=10 => Event::Finish,
+        11 | 12 => Event::Drain,
+        _ => Event::Probe,
+    }
+}
+
+/// Of 16 numbers; towards v1 only the upper ones come.
+fn text(number: u8) -> Event {
+    match number {
+        0..=2 => Event::Text,
+        3..=7 => Event::Word(ControlWord::Claim),
+        8..=12 => Event::Word(ControlWord::Fin),
+        13 | 14 => Event::Word(ControlWord::Drain),
+        _ => Event::Text,
+    }
+}
+
 fn ending(byte: u8) -> Event {
     match byte % 16 {
         0..=3 => Event::PeerClose(Some(1000)),
@@ -204,7 +240,7 @@ fn ending(byte: u8) -> Event {
         8 => Event::End,
         9 => Event::Failure,
         10 => Event::Violation(Violation::Frame),
-        11 => Event::Violation(Violation::Text),
+        11 => Event::Violation(if byte < 128 { Violation::Text } else { Violation::DataAfterFin }),
         12 => Event::Close(CloseReason::Flushed),
         13 => Event::Close(CloseReason::PoolClosed),
         14 => Event::Close(CloseReason::Replaced),

@@ -1,17 +1,22 @@
 //! What a link has to do, written down as plainly as possible: one flag for every fact, all bytes kept.
 
+mod observe;
+
 use core::time::Duration;
 
-use npws_core::{CloseReason, ConnectionId, Instant, Link, LinkConfig, LinkMessage, LinkOutput};
+use npws_core::{CloseReason, ConnectionId, ControlWord, Instant, LinkConfig, LinkMessage, LinkOutput};
 use npws_core::{PeerGeneration, Role, Violation};
 
 /// Everything that can happen to a link.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Event {
     Binary(Vec<u8>),
+    Word(ControlWord),
+    /// Any other text.
     Text,
-    /// A ping, a pong or bytes of an unfinished message.
+    /// A ping or bytes of an unfinished message.
     Alive,
+    Pong,
     Backpressure,
     PeerClose(Option<u16>),
     End,
@@ -19,6 +24,10 @@ pub(super) enum Event {
     Violation(Violation),
     Timeout,
     Take,
+    Announce,
+    Finish,
+    Drain,
+    Probe,
     Close(CloseReason),
 }
 
@@ -37,7 +46,18 @@ pub(super) struct Model {
     read: usize,
     /// Whether the whole ID is known; a server has it from the start.
     established: bool,
+    established_at: Instant,
     pub(super) taken: bool,
+    /// Whether this side said so.
+    announced: bool,
+    /// Whether the peer has shown that it took it, by whatever means.
+    claimed: bool,
+    /// Whether it said so.
+    claim_heard: bool,
+    pub(super) fin_said: bool,
+    fin_heard: bool,
+    /// When the answer to `drain` is due, once that was said.
+    drain_due: Option<Instant>,
     pub(super) end: Option<CloseReason>,
     last_alive: Option<Instant>,
     /// Since when nothing arrived and no ping was sent.
@@ -46,6 +66,10 @@ pub(super) struct Model {
     pinged: Option<Instant>,
     suspended: bool,
     unanswered_pings: u32,
+    /// When the pings left that no pong has answered, as long as an answer would tell something.
+    pings_under_way: Vec<Instant>,
+    round_trip: Option<Duration>,
+    pub(super) probed: bool,
     /// Everything the link should have said so far.
     pub(super) outputs: Vec<LinkOutput>,
 }
@@ -68,13 +92,23 @@ impl Model {
             borders: Vec::new(),
             read: 0,
             established: false,
+            established_at: Instant::ZERO,
             taken: false,
+            announced: false,
+            claimed: false,
+            claim_heard: false,
+            fin_said: false,
+            fin_heard: false,
+            drain_due: None,
             end: None,
             last_alive: None,
             quiet_since: Instant::ZERO,
             pinged: None,
             suspended: false,
             unanswered_pings: 0,
+            pings_under_way: Vec::new(),
+            round_trip: None,
+            probed: false,
             outputs: Vec::new(),
         };
         if role == Role::Server {
@@ -88,37 +122,22 @@ impl Model {
         if self.role == Role::Client { 4 } else { 0 }
     }
 
-    fn has_early_data(&self) -> bool {
-        self.received.len() > self.id_length()
-    }
-
-    fn unread(&self) -> &[u8] {
-        self.received.get(self.id_length().max(self.read)..).unwrap_or_default()
-    }
-
     fn expects_answers(&self) -> bool {
-        self.peer == PeerGeneration::V2 && !self.suspended && !self.has_early_data()
+        self.peer == PeerGeneration::V2 && !self.suspended && !self.claimed
+    }
+
+    /// Whether nobody is known to have it.
+    fn is_idle(&self) -> bool {
+        self.established && !self.taken && !self.claimed && self.drain_due.is_none() && self.end.is_none()
     }
 
     fn pings(&self) -> bool {
         self.established
             && !self.taken
             && self.end.is_none()
+            && self.drain_due.is_none()
             && self.config.keepalive.is_some()
             && (self.expects_answers() || self.unanswered_pings < self.config.max_v1_pings)
-    }
-
-    /// The time at which the link's timer may stand.
-    fn timer(&self) -> Option<(Instant, Instant)> {
-        if !self.established && self.end.is_none() {
-            return Some((self.id_deadline, self.id_deadline));
-        }
-        let keepalive = self.config.keepalive.filter(|_| self.pings())?;
-        if let Some(pinged) = self.pinged {
-            let deadline = pinged + self.config.pong_timeout;
-            return Some((deadline, deadline));
-        }
-        Some((self.quiet_since + keepalive * 9 / 10, self.quiet_since + keepalive))
     }
 
     pub(super) fn read(&mut self, count: usize) {
@@ -126,58 +145,167 @@ impl Model {
             self.read.max(self.id_length()).saturating_add(count).min(self.received.len().max(self.id_length()));
     }
 
-    /// `due` is whether the link's own timer had come, which was checked to stand where it may.
-    pub(super) fn happen(&mut self, now: Instant, event: Event, due: bool) {
+    /// `due` is whether the link's own timer had come, which was checked to stand where it may. `aged` is whether the
+    /// link ended for its age: only the link knows where in its window that lies.
+    pub(super) fn happen(&mut self, now: Instant, event: Event, due: bool, aged: bool) {
         if self.end.is_some() {
             return;
         }
+        let v2 = self.peer == PeerGeneration::V2;
         match event {
             Event::Binary(bytes) => self.binary(now, &bytes),
-            Event::Text => {
+            Event::Word(word) if v2 => {
                 self.alive(now);
-                if self.peer == PeerGeneration::V1 {
+                if self.established {
+                    self.word(word);
+                }
+            }
+            Event::Word(_) | Event::Text => {
+                self.alive(now);
+                if !v2 {
                     self.close(Some(1003), CloseReason::Violation(Violation::Text));
                 }
             }
             Event::Alive => self.alive(now),
+            Event::Pong => self.pong(now),
             Event::Backpressure => self.suspend(now),
-            Event::PeerClose(code) => {
-                self.alive(now);
-                let reason = CloseReason::PeerClosed(code);
-                let clean = matches!(code, None | Some(1000 | 1001 | 1005));
-                if clean && self.has_early_data() && !self.taken {
-                    self.end = Some(reason);
-                    self.outputs.push(LinkOutput::Retained(reason));
-                } else {
-                    self.close(None, reason);
-                }
-            }
+            Event::PeerClose(code) => self.peer_close(now, code),
             Event::End => self.close(None, CloseReason::TransportEnded),
             Event::Failure => self.close(None, CloseReason::TransportFailed),
             Event::Violation(Violation::Text) => self.close(Some(1003), CloseReason::Violation(Violation::Text)),
             Event::Violation(violation) => self.close(Some(1002), CloseReason::Violation(violation)),
-            Event::Timeout if due => self.timeout(now),
+            Event::Timeout if due => self.timeout(now, aged),
             Event::Timeout => {}
-            Event::Take => self.taken |= self.established,
-            Event::Close(reason) => self.close(Some(1000), reason),
+            Event::Take => self.take(),
+            Event::Announce => self.announce(v2),
+            Event::Finish => self.finish(v2),
+            Event::Drain if v2 && self.is_idle() => {
+                self.say(ControlWord::Drain);
+                self.drain_due = Some(now + self.config.pong_timeout);
+                self.stop();
+            }
+            Event::Probe if v2 && self.is_idle() && !self.suspended => {
+                self.probed = true;
+                if self.pinged.is_none() {
+                    self.ping(now);
+                }
+            }
+            Event::Drain | Event::Probe => {}
+            Event::Close(reason) => {
+                if v2 && self.established && !self.taken && self.drain_due.is_none() {
+                    self.say(ControlWord::Drain);
+                    self.forget();
+                }
+                self.close(Some(1000), reason);
+            }
         }
     }
 
     fn binary(&mut self, now: Instant, bytes: &[u8]) {
         self.alive(now);
-        let had_early_data = self.has_early_data();
+        if self.fin_heard && !bytes.is_empty() {
+            return self.close(Some(1002), CloseReason::Violation(Violation::DataAfterFin));
+        }
+        if self.drain_due.is_some() {
+            if !bytes.is_empty() {
+                self.close(Some(1000), CloseReason::Drained);
+            }
+            return;
+        }
         if !bytes.is_empty() {
             self.received.extend_from_slice(bytes);
             self.borders.push(self.received.len());
         }
         if let (false, Some(id)) = (self.established, self.received.first_chunk()) {
             self.established = true;
+            self.established_at = now;
             self.id = ConnectionId::from_bytes(*id);
             self.quiet_since = now;
             self.outputs.push(LinkOutput::Established(self.id));
         }
-        if self.has_early_data() && !had_early_data && !self.taken {
+        if self.received.len() > self.id_length() {
+            self.claim();
+        }
+    }
+
+    fn word(&mut self, word: ControlWord) {
+        if self.drain_due.is_some() {
+            return self.close(Some(1000), CloseReason::Drained);
+        }
+        match word {
+            ControlWord::Claim if self.announced && !self.claimed => {
+                self.close(Some(1013), CloseReason::ClaimsCrossed);
+            }
+            ControlWord::Claim if !self.claimed => {
+                self.claim_heard = true;
+                self.claim();
+            }
+            ControlWord::Fin => {
+                self.fin_heard = true;
+                self.claim();
+                self.close_if_both_finished();
+            }
+            ControlWord::Drain if !self.claimed => self.close(Some(1000), CloseReason::PeerDrained),
+            _ => {}
+        }
+    }
+
+    fn claim(&mut self) {
+        if !self.claimed && !self.taken {
             self.outputs.push(LinkOutput::Claimed);
+            self.pings_under_way.clear();
+        }
+        self.claimed = true;
+    }
+
+    fn take(&mut self) {
+        if self.drain_due.is_some() {
+            return self.close(Some(1000), CloseReason::Drained);
+        }
+        if self.established && !self.taken {
+            self.taken = true;
+            self.stop();
+        }
+    }
+
+    fn announce(&mut self, v2: bool) {
+        let is_first = self.established && !self.taken && self.drain_due.is_none();
+        if v2 && is_first {
+            self.announced = true;
+            self.say(ControlWord::Claim);
+            if self.claim_heard {
+                self.forget();
+                return self.close(Some(1013), CloseReason::ClaimsCrossed);
+            }
+        }
+        self.take();
+    }
+
+    fn finish(&mut self, v2: bool) {
+        if v2 && self.taken && !self.fin_said {
+            self.fin_said = true;
+            self.say(ControlWord::Fin);
+            self.close_if_both_finished();
+        }
+    }
+
+    fn close_if_both_finished(&mut self) {
+        if self.fin_said && self.fin_heard {
+            self.close(Some(1000), CloseReason::Finished);
+        }
+    }
+
+    fn peer_close(&mut self, now: Instant, code: Option<u16>) {
+        self.alive(now);
+        let reason = CloseReason::PeerClosed(code);
+        let clean = matches!(code, None | Some(1000 | 1001 | 1005));
+        if clean && self.claimed && !self.taken {
+            self.end = Some(reason);
+            self.outputs.push(LinkOutput::Retained(reason));
+        } else if clean && self.drain_due.is_some() {
+            self.close(None, CloseReason::Drained);
+        } else {
+            self.close(None, reason);
         }
     }
 
@@ -185,6 +313,18 @@ impl Model {
         self.last_alive = Some(now);
         self.quiet_since = now;
         self.pinged = None;
+        if std::mem::take(&mut self.probed) {
+            self.outputs.push(LinkOutput::Proved);
+        }
+    }
+
+    fn pong(&mut self, now: Instant) {
+        self.alive(now);
+        if let [sent] = self.pings_under_way[..] {
+            self.round_trip = Some(now - sent);
+            self.outputs.push(LinkOutput::RoundTrip(now - sent));
+        }
+        self.pings_under_way.clear();
     }
 
     fn suspend(&mut self, now: Instant) {
@@ -192,68 +332,56 @@ impl Model {
             self.quiet_since = now;
         }
         self.suspended = true;
-        self.pinged = None;
+        self.stop();
     }
 
-    fn timeout(&mut self, now: Instant) {
+    /// No answer is waited for any more.
+    fn stop(&mut self) {
+        self.pinged = None;
+        self.probed = false;
+        self.pings_under_way.clear();
+    }
+
+    fn timeout(&mut self, now: Instant, aged: bool) {
+        self.check_age(now, aged);
         if !self.established {
             self.close(None, CloseReason::HandshakeFailed);
+        } else if self.drain_due.is_some() {
+            self.close(Some(1000), CloseReason::Drained);
+        } else if aged {
+            self.say(ControlWord::Drain);
+            self.close(Some(1000), CloseReason::IdleAge);
         } else if self.pinged.is_some() {
             self.close(None, CloseReason::KeepaliveTimeout);
         } else {
-            self.outputs.push(LinkOutput::Send(LinkMessage::Ping));
-            self.quiet_since = now;
-            if self.expects_answers() {
-                self.pinged = Some(now);
-            } else {
-                self.unanswered_pings += 1;
-            }
+            self.ping(now);
         }
+    }
+
+    fn ping(&mut self, now: Instant) {
+        self.outputs.push(LinkOutput::Send(LinkMessage::Ping));
+        self.quiet_since = now;
+        if self.expects_answers() {
+            self.pinged = Some(now);
+            self.pings_under_way.push(now);
+        } else {
+            self.unanswered_pings += 1;
+        }
+    }
+
+    fn say(&mut self, word: ControlWord) {
+        self.outputs.push(LinkOutput::Send(LinkMessage::Word(word)));
+    }
+
+    /// Nobody here will read what came.
+    fn forget(&mut self) {
+        self.read = self.received.len();
     }
 
     fn close(&mut self, code: Option<u16>, reason: CloseReason) {
         self.outputs.extend(code.map(|code| LinkOutput::Send(LinkMessage::Close { code })));
         self.outputs.push(LinkOutput::Closed(reason));
         self.end = Some(reason);
-    }
-
-    /// Compares all that a link shows.
-    pub(super) fn check(&self, link: &Link<Vec<u8>>) {
-        assert_eq!(link.peer(), self.peer);
-        assert_eq!(link.id(), self.established.then_some(self.id));
-        assert_eq!(link.end(), self.end);
-        assert_eq!(link.last_alive(), self.last_alive);
-        self.check_timer(link.poll_timeout());
-
-        let unread = self.unread();
-        assert_eq!(link.buffered(), unread.len());
-        match link.chunk() {
-            None => assert_eq!(unread, []),
-            Some(chunk) => assert!(!chunk.is_empty() && unread.starts_with(chunk), "{chunk:?} of {unread:?}"),
-        }
-        assert_eq!(link.accepts_input(), self.accepts_input());
-    }
-
-    fn check_timer(&self, timer: Option<Instant>) {
-        let window = self.timer();
-        assert_eq!(timer.is_some(), window.is_some(), "{timer:?} against {window:?}");
-        if let (Some(timer), Some((earliest, latest))) = (timer, window) {
-            assert!(earliest <= timer && timer <= latest, "{timer} is not in {earliest}..={latest}");
-        }
-    }
-
-    fn accepts_input(&self) -> bool {
-        let unread = self.unread().len();
-        // What it costs to hold a message counts too.
-        let start = self.received.len() - unread;
-        let messages = self.borders.iter().filter(|border| **border > start).count();
-        let cost = unread + messages * size_of::<Vec<u8>>();
-        self.end.is_none() && (!self.established || self.taken || unread == 0 || cost < self.config.early_data_limit)
-    }
-
-    /// How long a peer that says nothing more can still be thought to be there; `None` if for ever.
-    pub(super) fn patience(&self) -> Option<Duration> {
-        let answers = self.established && !self.taken && self.end.is_none() && self.expects_answers();
-        self.config.keepalive.filter(|_| answers).map(|keepalive| keepalive + self.config.pong_timeout)
+        self.stop();
     }
 }

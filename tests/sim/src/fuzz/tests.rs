@@ -55,6 +55,7 @@ fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
 fn kind(output: &LinkOutput) -> String {
     match output {
         LinkOutput::Established(_) => "Established".into(),
+        LinkOutput::RoundTrip(_) => "RoundTrip".into(),
         other => format!("{other:?}"),
     }
 }
@@ -76,6 +77,18 @@ fn assert_reached(outputs: &[Vec<LinkOutput>]) {
         "Closed(HandshakeFailed)",
         "Closed(KeepaliveTimeout)",
         "Closed(Violation(Text))",
+        "Closed(Violation(DataAfterFin))",
+        "Send(Word(Claim))",
+        "Send(Word(Fin))",
+        "Send(Word(Drain))",
+        "Send(Close { code: 1013 })",
+        "Proved",
+        "RoundTrip",
+        "Closed(ClaimsCrossed)",
+        "Closed(Drained)",
+        "Closed(PeerDrained)",
+        "Closed(Finished)",
+        "Closed(IdleAge)",
     ] {
         assert!(reached.contains(wanted), "{wanted} is not among {reached:?}");
     }
