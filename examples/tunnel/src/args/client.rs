@@ -1,0 +1,156 @@
+//! `npws-tunnel client`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use npws::tokio::ClientPool;
+use npws::{ClientTls, Fingerprint};
+
+use crate::{ClientOptions, Failure, Shutdown, TunnelClient, run_until_shutdown};
+
+const EXAMPLES: &str = "\
+Examples:
+  Verify the server by the system's roots:
+    npws-tunnel client --server public.example:8443 --target 127.0.0.1:3000
+
+  Pin the certificate that the server made on the spot:
+    npws-tunnel client --server public.example:8443 --target db.internal:5432 --fingerprint 3F:0A:…
+
+  Trust your own CA, show a certificate, keep many connections ready:
+    npws-tunnel client --server [2001:db8::7]:8443 --target 127.0.0.1:3000 --ca ca.pem \\
+      --client-cert client.pem --client-key client.key --min 64 --max 512 --path /tunnel";
+
+/// Where to dial, what to join to, and how.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ClientArgs {
+    /// The tunnel server: its --listen address.
+    #[arg(long, value_name = "HOST:PORT")]
+    server: String,
+
+    /// What users are joined to.
+    #[arg(long, value_name = "HOST:PORT", value_parser = super::host_and_port)]
+    target: String,
+
+    /// The path to ask the server for.
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    path: String,
+
+    /// How many connections to keep ready at least.
+    #[arg(long, value_name = "COUNT", help_heading = "Pool", default_value_t = 16)]
+    min: usize,
+
+    /// How many connections to keep ready at most, when there are many users.
+    #[arg(long, value_name = "COUNT", help_heading = "Pool", default_value_t = 256)]
+    max: usize,
+
+    /// The shortest time between refills, when there are many users.
+    #[arg(long, value_name = "TIME", help_heading = "Pool", default_value = "100ms", value_parser = humantime::parse_duration)]
+    min_interval: Duration,
+
+    /// The longest time between refills.
+    #[arg(long, value_name = "TIME", help_heading = "Pool", default_value = "1s", value_parser = humantime::parse_duration)]
+    max_interval: Duration,
+
+    /// How long setting up one connection may take.
+    #[arg(long, value_name = "TIME", help_heading = "Pool", default_value = "10s", value_parser = humantime::parse_duration)]
+    dial_timeout: Duration,
+
+    /// Speak plain ws, without TLS.
+    #[arg(long, help_heading = "TLS", group = "trust")]
+    plain: bool,
+
+    /// Verify the server's certificate by the system's roots. The default.
+    #[arg(long, help_heading = "TLS", group = "trust")]
+    verify: bool,
+
+    /// Verify the server's certificate by these CAs, in PEM.
+    #[arg(long, value_name = "FILE", help_heading = "TLS", group = "trust")]
+    ca: Option<PathBuf>,
+
+    /// Accept exactly the certificate with this SHA-256 fingerprint, as the server prints it.
+    #[arg(long, value_name = "HEX", help_heading = "TLS", group = "trust")]
+    fingerprint: Option<Fingerprint>,
+
+    /// Accept any certificate: protects against those who listen, not against those who pretend to be the server.
+    #[arg(long, help_heading = "TLS", group = "trust")]
+    insecure: bool,
+
+    /// The name to find in the server's certificate; the host of --server unless told.
+    #[arg(long, value_name = "NAME", help_heading = "TLS", conflicts_with = "plain")]
+    server_name: Option<String>,
+
+    /// The certificate chain to show to the server, in PEM.
+    #[arg(long, value_name = "FILE", help_heading = "TLS", requires = "client_key", conflicts_with = "plain")]
+    client_cert: Option<PathBuf>,
+
+    /// The private key of --client-cert, in PEM.
+    #[arg(long, value_name = "FILE", help_heading = "TLS", requires = "client_cert")]
+    client_key: Option<PathBuf>,
+
+    /// How long a ready connection may be silent before it is tested; 0s never.
+    #[arg(long, value_name = "TIME", help_heading = "Liveness", default_value = "30s", value_parser = humantime::parse_duration)]
+    keepalive: Duration,
+
+    /// How often each end of the control connection gives a sign of life; three missed are too many.
+    #[arg(long, value_name = "TIME", help_heading = "Liveness", default_value = "5s", value_parser = super::heartbeat)]
+    heartbeat: Duration,
+
+    /// How long connecting to the target may take.
+    #[arg(long, value_name = "TIME", help_heading = "Users", default_value = "10s", value_parser = humantime::parse_duration)]
+    connect_timeout: Duration,
+
+    /// How long users may finish after Ctrl-C.
+    #[arg(long, value_name = "TIME", help_heading = "Users", default_value = "30s", value_parser = humantime::parse_duration)]
+    drain: Duration,
+}
+
+impl ClientArgs {
+    /// Runs the client until a signal ends it.
+    ///
+    /// # Errors
+    /// When the flags ask for what cannot be, or a second signal comes. That the server cannot be reached is none: the
+    /// client goes on trying.
+    pub async fn run(self) -> Result<(), Failure> {
+        let shutdown = Shutdown::new()?;
+        let pool = self.pool()?;
+        tracing::info!("joining users of {} to {}", self.server, self.target);
+        let options = ClientOptions {
+            connect_timeout: self.connect_timeout,
+            heartbeat: self.heartbeat,
+            ..ClientOptions::default()
+        };
+        let client = TunnelClient::start(pool, self.target, options);
+        run_until_shutdown(shutdown, || client.users(), client.drain(self.drain)).await
+    }
+
+    fn pool(&self) -> Result<ClientPool, Failure> {
+        let mut builder = ClientPool::builder(&self.server)
+            .capacity(self.min..=self.max)
+            .interval(self.min_interval..=self.max_interval)
+            .dial_timeout(self.dial_timeout)
+            .control_channel(true)
+            .path(&self.path)
+            .tls(self.tls()?);
+        builder = if self.keepalive.is_zero() { builder.no_keepalive() } else { builder.keepalive(self.keepalive) };
+        if let Some(name) = &self.server_name {
+            builder = builder.server_name(name);
+        }
+        builder.connect().map_err(|error| Failure::build("--server", &self.server, error))
+    }
+
+    fn tls(&self) -> Result<ClientTls, Failure> {
+        let tls = match (&self.ca, &self.fingerprint) {
+            _ if self.plain => ClientTls::plain(),
+            _ if self.insecure => ClientTls::dangerous_accept_any(),
+            (Some(path), _) => ClientTls::with_roots_pem(&super::read(path)?)?,
+            (_, Some(fingerprint)) => ClientTls::pinned(*fingerprint),
+            _ => ClientTls::verified(),
+        };
+        match (&self.client_cert, &self.client_key) {
+            (Some(cert), Some(key)) => Ok(tls.client_certificate_pem_files(cert, key)?),
+            _ => Ok(tls),
+        }
+    }
+}

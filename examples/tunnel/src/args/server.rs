@@ -1,0 +1,163 @@
+//! `npws-tunnel server`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use npws::ServerTls;
+use npws::tokio::ServerPool;
+use tokio::net::TcpListener;
+
+use crate::{Failure, ServerOptions, Shutdown, TunnelServer, run_until_shutdown};
+
+const EXAMPLES: &str = "\
+Examples:
+  With a certificate made on the spot, whose fingerprint is printed for the client:
+    npws-tunnel server --listen 0.0.0.0:8443 --public 0.0.0.0:8080
+
+  With your own certificate, clients that have one of your CA's, and from one address only:
+    npws-tunnel server --listen [::]:8443 --public [::]:8080 --cert chain.pem --key key.pem \\
+      --client-ca ca.pem --allow 198.51.100.7 --path /tunnel
+
+  Behind a proxy that ends TLS:
+    npws-tunnel server --listen 127.0.0.1:8081 --public 0.0.0.0:8080 --plain";
+
+/// Where to listen, and how.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct ServerArgs {
+    /// Where the tunnel client connects to.
+    #[arg(long, value_name = "ADDR")]
+    listen: String,
+
+    /// Where users connect to.
+    #[arg(long, value_name = "ADDR")]
+    public: String,
+
+    /// How many connections may be ready at once; more are answered 503. Not less than the client's --max.
+    #[arg(long, value_name = "COUNT", default_value_t = 1024)]
+    capacity: usize,
+
+    /// Serve plain ws, without TLS.
+    #[arg(long, help_heading = "TLS", conflicts_with_all = ["self_signed", "cert", "client_ca"])]
+    plain: bool,
+
+    /// Make a new certificate for this name at every start, and print its fingerprint. The default, for localhost; may be
+    /// repeated.
+    #[arg(long, value_name = "NAME", help_heading = "TLS", conflicts_with = "cert")]
+    self_signed: Vec<String>,
+
+    /// The certificate chain, in PEM.
+    #[arg(long, value_name = "FILE", help_heading = "TLS", requires = "key")]
+    cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM.
+    #[arg(long, value_name = "FILE", help_heading = "TLS", requires = "cert")]
+    key: Option<PathBuf>,
+
+    /// Accept only clients with a certificate of one of these CAs, in PEM.
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    client_ca: Option<PathBuf>,
+
+    /// Serve clients from this address; others get 403. May be repeated. Any address unless told.
+    #[arg(long, value_name = "IP", help_heading = "Admission")]
+    allow: Vec<IpAddr>,
+
+    /// The path to answer on; others get 404. Any path unless told.
+    #[arg(long, value_name = "PATH", help_heading = "Admission")]
+    path: Option<String>,
+
+    /// How long a client may take for each phase of a handshake.
+    #[arg(long, value_name = "TIME", help_heading = "Admission", default_value = "10s", value_parser = humantime::parse_duration)]
+    handshake_timeout: Duration,
+
+    /// How long a ready connection may be silent before it is tested; 0s never.
+    #[arg(long, value_name = "TIME", help_heading = "Liveness", default_value = "30s", value_parser = humantime::parse_duration)]
+    keepalive: Duration,
+
+    /// How often each end of the control connection gives a sign of life; three missed are too many.
+    #[arg(long, value_name = "TIME", help_heading = "Liveness", default_value = "5s", value_parser = super::heartbeat)]
+    heartbeat: Duration,
+
+    /// How long a user waits for the client, while it restarts for instance, before being turned away.
+    #[arg(long, value_name = "TIME", help_heading = "Users", default_value = "30s", value_parser = humantime::parse_duration)]
+    patience: Duration,
+
+    /// How much of what a user sends goes ahead, and is kept until the client has joined the connection to the target. If
+    /// the client dies in that moment, it may reach the target twice. With 0 nothing goes ahead, for one more round trip.
+    #[arg(long, value_name = "BYTES", help_heading = "Users", default_value_t = 65_536)]
+    replay: usize,
+
+    /// How long a user who has closed the sending direction can go on receiving while nothing comes. The target learns of
+    /// it after that.
+    #[arg(long, value_name = "TIME", help_heading = "Users", default_value = "10s", value_parser = humantime::parse_duration)]
+    linger: Duration,
+
+    /// How long users may finish after Ctrl-C.
+    #[arg(long, value_name = "TIME", help_heading = "Users", default_value = "30s", value_parser = humantime::parse_duration)]
+    drain: Duration,
+}
+
+impl ServerArgs {
+    /// Runs the server until a signal ends it.
+    ///
+    /// # Errors
+    /// When the flags ask for what cannot be, an address cannot be had, or a second signal comes.
+    pub async fn run(self) -> Result<(), Failure> {
+        let shutdown = Shutdown::new()?;
+        let tls = self.tls()?;
+        let public =
+            TcpListener::bind(&self.public).await.map_err(|error| Failure::bind("--public", &self.public, &error))?;
+        let pool = self.pool(&tls).await?;
+        if let Some(address) = pool.local_addr() {
+            tracing::info!("waiting for the client on {address}");
+        }
+        if let Some(fingerprint) = tls.fingerprint() {
+            tracing::info!("certificate fingerprint {fingerprint}");
+        }
+        if let Ok(address) = public.local_addr() {
+            tracing::info!("waiting for users on {address}");
+        }
+        let options = ServerOptions {
+            patience: self.patience,
+            replay: self.replay,
+            heartbeat: self.heartbeat,
+            linger: self.linger,
+            ..ServerOptions::default()
+        };
+        let server = TunnelServer::start(pool, public, options);
+        run_until_shutdown(shutdown, || server.users(), server.drain(self.drain)).await
+    }
+
+    async fn pool(&self, tls: &ServerTls) -> Result<ServerPool, Failure> {
+        let mut builder = ServerPool::builder()
+            .capacity(self.capacity)
+            .control_channel(true)
+            .handshake_timeout(self.handshake_timeout)
+            .tls(tls.clone());
+        builder = if self.keepalive.is_zero() { builder.no_keepalive() } else { builder.keepalive(self.keepalive) };
+        if let Some(path) = &self.path {
+            builder = builder.path(path);
+        }
+        for address in &self.allow {
+            builder = builder.allow(*address);
+        }
+        builder.bind(&self.listen).await.map_err(|error| Failure::build("--listen", &self.listen, error))
+    }
+
+    fn tls(&self) -> Result<ServerTls, Failure> {
+        if self.plain {
+            return Ok(ServerTls::plain());
+        }
+        let tls = match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => ServerTls::from_pem_files(cert, key)?,
+            _ if self.self_signed.is_empty() => ServerTls::self_signed(["localhost"])?,
+            _ => ServerTls::self_signed(&self.self_signed)?,
+        };
+        match &self.client_ca {
+            Some(path) => Ok(tls.client_ca_pem(&super::read(path)?)?),
+            None => Ok(tls),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Copies between a TCP connection and a connection of the pool until both directions are done.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use npws::Connection;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::reset::reset;
+
+/// As much as one message of the pool carries.
+const BUFFER: usize = 64 * 1024;
+/// How long a TCP peer has to close its end of a connection that is complete. What it still sends is read and dropped
+/// meanwhile: the system would answer it with a reset, which can destroy what the peer has not read yet.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Where copying from TCP to the pool begins.
+#[derive(Debug, Default)]
+pub(crate) struct Start {
+    /// What was read from TCP and not yet written to the pool.
+    pub(crate) unsent: Vec<u8>,
+    /// Whether TCP has ended after it.
+    pub(crate) has_ended: bool,
+}
+
+/// How one direction failed.
+enum Failed {
+    Read(io::Error),
+    Write(io::Error),
+}
+
+impl From<Failed> for io::Error {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Read(error) | Failed::Write(error) => error,
+        }
+    }
+}
+
+/// Joins `tcp` and `connection`.
+///
+/// A pooled connection has no half-close: its end is the end of both directions. So when TCP has ended, the other
+/// direction goes on until nothing has come for `linger`; with zero it is over at once.
+///
+/// # Errors
+/// Why either was cut. The other is cut too then, so that nobody takes a stream cut short for a complete one.
+pub(crate) async fn relay(
+    mut tcp: TcpStream,
+    connection: Connection,
+    start: Start,
+    linger: Duration,
+) -> io::Result<()> {
+    let (reader, writer) = tokio::io::split(connection);
+    let (mut from_pool, mut to_pool) = (reader, writer);
+    match exchange(&mut tcp, &mut from_pool, &mut to_pool, start, linger).await {
+        Ok(()) => {
+            let connection = from_pool.unsplit(to_pool);
+            tokio::join!(connection.close(), hear_last_words(&mut tcp));
+            Ok(())
+        }
+        Err(error) => {
+            reset(tcp);
+            Err(error)
+        }
+    }
+}
+
+async fn exchange(
+    tcp: &mut TcpStream,
+    from_pool: &mut (impl AsyncRead + Unpin),
+    to_pool: &mut (impl AsyncWrite + Unpin),
+    start: Start,
+    linger: Duration,
+) -> io::Result<()> {
+    let (mut from_tcp, mut to_tcp) = tcp.split();
+    let progress = AtomicU64::new(0);
+    let mut down = pin!(async {
+        copy(from_pool, &mut to_tcp, &progress).await?;
+        to_tcp.shutdown().await.map_err(Failed::Write)
+    });
+    let up = pin!(async {
+        to_pool.write_all(&start.unsent).await.map_err(Failed::Write)?;
+        drop(start.unsent);
+        if start.has_ended { Ok(()) } else { copy(&mut from_tcp, to_pool, &AtomicU64::new(0)).await }
+    });
+    let ended = tokio::select! {
+        ended = &mut down => return Ok(ended?),
+        ended = up => ended,
+    };
+    match ended {
+        Ok(()) => while_it_flows(down, &progress, linger).await,
+        Err(Failed::Read(error)) => Err(error),
+        // Reading tells why, after what had come before.
+        Err(Failed::Write(_)) => Ok(down.await?),
+    }
+}
+
+async fn copy(
+    reader: &mut (impl AsyncRead + Unpin),
+    writer: &mut (impl AsyncWrite + Unpin),
+    progress: &AtomicU64,
+) -> Result<(), Failed> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let count = reader.read(&mut buffer).await.map_err(Failed::Read)?;
+        if count == 0 {
+            return Ok(());
+        }
+        progress.fetch_add(1, Ordering::Relaxed);
+        writer.write_all(&buffer[..count]).await.map_err(Failed::Write)?;
+    }
+}
+
+/// Goes on with `down` until it ends or nothing has come for `linger`.
+async fn while_it_flows(
+    mut down: Pin<&mut impl Future<Output = Result<(), Failed>>>,
+    progress: &AtomicU64,
+    linger: Duration,
+) -> io::Result<()> {
+    loop {
+        let before = progress.load(Ordering::Relaxed);
+        match timeout(linger, &mut down).await {
+            Ok(ended) => return Ok(ended?),
+            Err(_) if progress.load(Ordering::Relaxed) == before => return Ok(()),
+            Err(_) => {}
+        }
+    }
+}
+
+async fn hear_last_words(tcp: &mut TcpStream) {
+    let mut rest = tokio::io::sink();
+    let _ = tcp.shutdown().await;
+    let _ = timeout(LAST_WORDS, tokio::io::copy(tcp, &mut rest)).await;
+}

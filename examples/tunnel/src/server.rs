@@ -1,0 +1,199 @@
+//! The end of the tunnel where the users come in.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use npws::tokio::ServerPool;
+use npws::{Connection, TakeError};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::counters::{Counters, Counts, count};
+use crate::early::{Attempt, Early};
+use crate::observer::Observer;
+use crate::relay::{Start, relay};
+use crate::reset::reset;
+use crate::session::Sessions;
+
+/// After a failed accept, which means that the process is out of file descriptors more often than not.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a [`TunnelServer`] can be told.
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    /// How long a user waits for a connection to the target before being turned away.
+    pub patience: Duration,
+    /// How many bytes of a user's are sent ahead, and kept until the client has joined the connection to the target. With
+    /// zero nothing is sent ahead, which costs one round trip more.
+    pub replay: usize,
+    /// How often each end of the control connection gives a sign of life.
+    pub heartbeat: Duration,
+    /// How long a user who has closed the sending direction can go on receiving while nothing comes.
+    pub linger: Duration,
+    /// Who is told of connections taken.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            patience: Duration::from_secs(30),
+            replay: 64 * 1024,
+            heartbeat: Duration::from_secs(5),
+            linger: Duration::from_secs(10),
+            observer: None,
+        }
+    }
+}
+
+/// The end of the tunnel where the users come in. It goes on until it is [drained](Self::drain) or
+/// [aborted](Self::abort), whatever becomes of the client.
+#[derive(Debug)]
+pub struct TunnelServer {
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+}
+
+#[derive(Debug)]
+struct Shared {
+    pool: ServerPool,
+    options: ServerOptions,
+    sessions: Sessions,
+    counters: Counters,
+    carried: TaskTracker,
+    abort: CancellationToken,
+}
+
+impl TunnelServer {
+    /// Serves the users that come to `public` over the connections of `pool`, which must have its
+    /// [control channel](npws::ServerPoolBuilder::control_channel) on.
+    #[must_use]
+    pub fn start(pool: ServerPool, public: TcpListener, options: ServerOptions) -> Self {
+        let shared = Arc::new(Shared {
+            pool,
+            options,
+            sessions: Sessions::new(),
+            counters: Counters::default(),
+            carried: TaskTracker::new(),
+            abort: CancellationToken::new(),
+        });
+        let stop = CancellationToken::new();
+        let background = shared.clone();
+        tokio::spawn(async move {
+            let Shared { pool, options, sessions, abort, .. } = &*background;
+            abort.run_until_cancelled(sessions.keep(pool, options.heartbeat, options.observer.as_deref())).await;
+        });
+        let (accepting, stopped) = (shared.clone(), stop.clone());
+        tokio::spawn(async move { stopped.run_until_cancelled(accept(&accepting, public)).await });
+        Self { shared, stop }
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.shared.counters.counts()
+    }
+
+    /// How many users are being served or waited for.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.shared.carried.len()
+    }
+
+    /// Takes no more users, and ends when the last one has left, after `timeout` at the latest. Returns how many were cut
+    /// then.
+    pub async fn drain(&self, limit: Duration) -> usize {
+        self.stop.cancel();
+        self.shared.carried.close();
+        let _ = timeout(limit, self.shared.carried.wait()).await;
+        let left = self.users();
+        self.abort();
+        left
+    }
+
+    /// Ends at once.
+    pub fn abort(&self) {
+        self.stop.cancel();
+        self.shared.abort.cancel();
+        self.shared.pool.close();
+    }
+}
+
+impl Drop for TunnelServer {
+    fn drop(&mut self) {
+        self.abort();
+    }
+}
+
+async fn accept(shared: &Arc<Shared>, public: TcpListener) {
+    loop {
+        match public.accept().await {
+            Ok((user, address)) => {
+                let shared = shared.clone();
+                shared.clone().carried.spawn(async move {
+                    shared.abort.run_until_cancelled(shared.serve(user, address)).await;
+                });
+            }
+            Err(error) => {
+                tracing::warn!("cannot accept a user: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+impl Shared {
+    async fn serve(&self, mut user: TcpStream, address: SocketAddr) {
+        let _ = user.set_nodelay(true);
+        let joined = timeout(self.options.patience, self.join(&mut user)).await;
+        let refusal = match joined {
+            Ok(Ok((connection, start))) => {
+                count(&self.counters.carried);
+                let id = connection.id();
+                tracing::debug!("{address} is joined by {id}");
+                if let Err(error) = relay(user, connection, start, self.options.linger).await {
+                    tracing::debug!("{address} was cut: {error}");
+                }
+                return;
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no client took it within {:?}", self.options.patience),
+        };
+        count(&self.counters.failed);
+        tracing::warn!("{address} was turned away: {refusal}");
+        reset(user);
+    }
+
+    /// Finds a connection that the client has joined to the target.
+    async fn join(&self, user: &mut TcpStream) -> io::Result<(Connection, Start)> {
+        let mut early = Early::new(self.options.replay);
+        loop {
+            // Without a client whatever is taken is wasted.
+            self.sessions.wait().await;
+            let began = Instant::now();
+            let (id, mut connection) = match self.pool.take_next(Duration::MAX).await {
+                Ok(taken) => taken,
+                Err(error @ (TakeError::Closed | TakeError::Draining)) => return Err(io::Error::other(error)),
+                Err(_) => continue,
+            };
+            if let Some(observer) = &self.options.observer {
+                observer.took(&connection, began.elapsed());
+            }
+            // The client may have restarted while the pool was empty.
+            let session = self.sessions.wait().await;
+            match early.attempt(user, &mut connection, session.order(id)).await {
+                Attempt::Joined(start) => return Ok((connection, start)),
+                Attempt::Lost => {
+                    tracing::debug!("{id} is no good, trying another");
+                    count(&self.counters.retried);
+                }
+                Attempt::Refused => return Err(io::Error::other("the client cannot reach the target")),
+                Attempt::Left(error) => return Err(error),
+            }
+        }
+    }
+}

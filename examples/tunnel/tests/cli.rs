@@ -1,0 +1,84 @@
+//! The command line: what is refused, and with which status and words.
+#![expect(clippy::unwrap_used, reason = "the helpers are tests as well")]
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Command, Output, Stdio};
+
+fn program() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_npws-tunnel"))
+}
+
+fn run(line: &str) -> Output {
+    program().args(line.split_whitespace()).output().unwrap()
+}
+
+#[track_caller]
+fn refused(line: &str, because: &str) {
+    let output = run(line);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{line}: {text}");
+    assert!(text.contains(because), "{line}: {text}");
+}
+
+#[test]
+fn a_wrong_command_line_gives_status_2_and_says_what_is_wrong() {
+    const SERVER: &str = "server --listen 127.0.0.1:0 --public 127.0.0.1:0";
+    const CLIENT: &str = "client --server localhost:1 --target localhost:2";
+    refused("serve", "unrecognized subcommand 'serve'");
+    refused("server --listen 127.0.0.1:0", "--public <ADDR>");
+    refused(&format!("{SERVER} --capacity 0"), "capacity is 0, accepted is 1 to 65536");
+    refused(&format!("{SERVER} --plain --client-ca ca.pem"), "cannot be used with");
+    refused(&format!("{SERVER} --cert chain.pem"), "--key <FILE>");
+    refused(&format!("{SERVER} --cert /nowhere/chain.pem --key /nowhere/key.pem"), "/nowhere/chain.pem");
+    refused(&format!("{SERVER} --allow example.com"), "invalid IP address");
+    refused(&format!("{SERVER} --path tunnel"), "path is tunnel");
+    refused(&format!("{SERVER} --heartbeat 1ms"), "accepted is 100ms to 1h");
+    refused(&format!("{SERVER} --patience soon"), "invalid value 'soon'");
+    refused(&format!("{CLIENT} --min 9 --max 3"), "capacity");
+    refused(&format!("{CLIENT} --fingerprint AB:CD"), "64 hex digits");
+    refused(&format!("{CLIENT} --plain --insecure"), "cannot be used with");
+    refused(&format!("{CLIENT} --ca /nowhere/ca.pem"), "cannot read /nowhere/ca.pem");
+    refused("client --server localhost:1 --target localhost", "expected HOST:PORT");
+    refused("client --server localhost --target localhost:2 --plain", "localhost");
+    refused("demo --requests 0", "0 is not in 1..=100000");
+}
+
+#[test]
+fn help_shows_every_command_with_examples() {
+    for (command, flag) in [("server", "--client-ca"), ("client", "--fingerprint"), ("demo", "--requests")] {
+        let output = run(&format!("{command} --help"));
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && text.contains(flag), "{text}");
+        assert!(command == "demo" || text.contains("Examples:"), "{text}");
+    }
+}
+
+#[test]
+fn an_address_in_use_gives_status_1_and_names_its_flag() {
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let output = run(&format!("server --listen 127.0.0.1:0 --public {}", holder.local_addr().unwrap()));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("cannot listen on --public"), "{text}");
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_both_ends_in_good_order() {
+    for line in
+        ["server --listen 127.0.0.1:0 --public 127.0.0.1:0", "client --server 127.0.0.1:9 --target localhost:9 --plain"]
+    {
+        let mut child = program().args(line.split_whitespace()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        // By then it listens to signals.
+        while !said.contains("waiting for users on") && !said.contains("joining users of") {
+            assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
+        }
+        assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+        std::io::Read::read_to_string(&mut log, &mut said).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
+        assert!(said.contains("finished, nobody was cut"), "{said}");
+    }
+}
