@@ -99,6 +99,31 @@ impl<D: Driven> Pool<D> {
         Ok((connection.id(), connection))
     }
 
+    /// Takes a connection that the peer took, waiting for one at most `timeout`, without knowing its ID beforehand: no
+    /// control channel need tell it. A v2 peer announces what it takes; of a v1 peer the first data tells. Who waits for
+    /// that very ID with [`take`](Self::take) goes first.
+    ///
+    /// The timeout and dropping the future are as with [`take_next`](Self::take_next).
+    ///
+    /// ```
+    /// # use npws_driver::{Connection, Runtime, ClientPool, TakeError};
+    /// use std::time::Duration;
+    ///
+    /// async fn serve<R: Runtime>(pool: &ClientPool<R>) -> Result<(), TakeError> {
+    ///     loop {
+    ///         let (id, connection) = pool.accept(Duration::MAX).await?;
+    ///         println!("the peer took {id}, from {:?}", connection.peer_addr());
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`TakeError::Timeout`] when the peer took none in time; [`TakeError::Closed`] when the pool is closed.
+    pub async fn accept(&self, timeout: Duration) -> Result<(ConnectionId, Connection), TakeError> {
+        let connection = take(&self.shared, |machine, now| machine.accept(now, timeout)).await?;
+        Ok((connection.id(), connection))
+    }
+
     /// Whether a connection is idle right now (Go: `Ready`). To wait for one, see [`wait_ready`](Self::wait_ready).
     ///
     /// ```

@@ -1,9 +1,15 @@
-//! What is set on each TCP socket.
+//! TCP sockets: what is set on each, and how they are closed.
 
-use std::io;
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures::{AsyncRead, AsyncWrite};
 use socket2::{SockRef, TcpKeepalive};
+
+use crate::runtime::Runtime;
 
 /// TCP options of a pool's sockets.
 ///
@@ -49,5 +55,42 @@ impl TcpOptions {
         #[cfg(any(target_os = "linux", target_os = "android", target_os = "fuchsia"))]
         socket.set_tcp_user_timeout(self.user_timeout)?;
         Ok(())
+    }
+}
+
+/// A runtime's TCP socket that says at its close that no more bytes come. Those of async-io and async-std only flush,
+/// and a peer that was promised the end of the connection would wait for it.
+pub(crate) struct TcpSocket<R: Runtime>(pub(crate) R::Stream);
+
+impl<R: Runtime> AsyncRead for TcpSocket<R> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_read(cx, buf)
+    }
+}
+
+impl<R: Runtime> AsyncWrite for TcpSocket<R> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.0).poll_flush(cx))?;
+        match R::socket(&self.0).shutdown(Shutdown::Write) {
+            // The peer has ended it already.
+            Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
+            closed => Poll::Ready(closed),
+        }
     }
 }

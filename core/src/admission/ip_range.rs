@@ -71,8 +71,7 @@ impl IpRange {
     /// ```
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        address.is_ipv4() == self.first.is_ipv4() && mask(address, self.prefix) == self.first
+        mask(address.to_canonical(), self.prefix) == self.first
     }
 }
 

@@ -18,7 +18,7 @@ use crate::gate::Gate;
 use crate::read_ahead::ReadAhead;
 use crate::runtime::Runtime;
 use crate::socket::Socket;
-use crate::tcp::TcpOptions;
+use crate::tcp::{TcpOptions, TcpSocket};
 use crate::transport::Transport;
 use crate::upgrade::client::{UpgradeRequest, upgrade};
 use crate::wire::Wire;
@@ -98,7 +98,7 @@ impl<R: Runtime> Plan<R> {
         let stream = self.runtime.connect(address).await?;
         self.tcp.apply(R::socket(&stream))?;
         let local = R::socket(&stream).local_addr().ok().and_then(|address| address.as_socket());
-        Ok(Socket::new(stream).with_addrs(local, Some(address)))
+        Ok(Socket::new(TcpSocket::<R>(stream)).with_addrs(local, Some(address)))
     }
 }
 

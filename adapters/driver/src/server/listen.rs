@@ -11,6 +11,7 @@ use super::{Accepts, accept};
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::socket::Socket;
+use crate::tcp::TcpSocket;
 
 /// Peers that wait in the kernel until they are accepted; a refilling client dials many at once.
 const BACKLOG: i32 = 1024;
@@ -46,7 +47,7 @@ pub(super) async fn serve_listener<R: Runtime>(shared: Arc<Shared<Accepts<R>>>, 
                 // A peer that is gone already makes this fail, and its handshake will say so.
                 let _ = plan.tcp.apply(R::socket(&stream));
                 let local = R::socket(&stream).local_addr().ok().and_then(|address| address.as_socket());
-                accept::begin(&shared, Socket::new(stream).with_addrs(local, Some(peer)));
+                accept::begin(&shared, Socket::new(TcpSocket::<R>(stream)).with_addrs(local, Some(peer)));
             }
             Err(error) => pause(&shared, &error).await,
         }

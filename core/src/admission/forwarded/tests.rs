@@ -185,6 +185,7 @@ fn forwarded_takes_every_spelling_of_a_node() {
             ("\t for=192.0.2.1 ; proto=https \t", Ok("192.0.2.1")),
             (";;for=192.0.2.1;", Ok("192.0.2.1")),
             ("host=\"a,b;for=198.51.100.1\\\"\";for=192.0.2.1", Ok("192.0.2.1")),
+            ("host=\"a\tb\";for=192.0.2.1", Ok("192.0.2.1")),
             ("for=UNKNOWN", Err(Unknown)),
             ("for=\"unknown:80\"", Err(Unknown)),
             ("for=\"_a:_b\"", Err(Unknown)),
