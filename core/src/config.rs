@@ -30,6 +30,12 @@ pub struct PoolConfig {
     pub tombstone: Duration,
     /// Whether the [control ID](crate::ConnectionId::CONTROL) is taken by its ID only, never by `take_next`.
     pub control_channel: bool,
+    /// How long ago an idle connection of a v2 peer may last have been proved alive when it is handed out: 1 ms to 1 h;
+    /// `None`, unless told, hands it out whenever that was. The driver looks, the pool only keeps the value.
+    pub max_staleness: Option<Duration>,
+    /// Whether connections are opened from this end, by `take_next`. Where a v2 peer says the same of itself, each end
+    /// takes next its own half of the IDs, and the pool keeps at least one for each, be its capacity only one.
+    pub opens: bool,
     /// What each connection is told.
     pub link: LinkConfig,
 }
@@ -40,6 +46,8 @@ impl Default for PoolConfig {
             retention: Duration::from_secs(30),
             tombstone: Duration::from_secs(30),
             control_channel: false,
+            max_staleness: None,
+            opens: false,
             link: LinkConfig::default(),
         }
     }
@@ -60,8 +68,14 @@ impl PoolConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         within("retention", self.retention, DAY)?;
         within("tombstone", self.tombstone, SHORT)?;
+        if let Some(staleness) = self.max_staleness {
+            within("max_staleness", staleness, SHORT)?;
+        }
         if let Some(keepalive) = self.link.keepalive {
             within("keepalive", keepalive, DAY)?;
+        }
+        if let Some(age) = self.link.max_idle_age {
+            within("max_idle_age", age, DAY)?;
         }
         within("pong_timeout", self.link.pong_timeout, SHORT)?;
         within("early_data_limit", self.link.early_data_limit, 1..=64 << 20)
@@ -241,6 +255,13 @@ mod tests {
             (
                 ClientConfig { dial_timeout: Duration::ZERO, ..client.clone() },
                 "dial_timeout is 0ns, accepted is 1ms to 3600s",
+            ),
+            (
+                ClientConfig {
+                    pool: PoolConfig { max_staleness: Some(*DAY.end()), ..PoolConfig::default() },
+                    ..client.clone()
+                },
+                "max_staleness is 86400s, accepted is 1ms to 3600s",
             ),
             (
                 ClientConfig {

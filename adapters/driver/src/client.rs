@@ -128,9 +128,8 @@ fn begin<R: Runtime>(shared: &Arc<Shared<Dials<R>>>, dial: DialId) {
         let Ok(outcome) = Abortable::new(plan.dial(&shared.clock), registration).await else { return };
         shared.driven.end(dial);
         match outcome {
-            Ok((id, wire)) => {
-                let peer = wire.peer_generation();
-                tracing::debug!(?dial, %id, %peer, "dialed");
+            Ok((id, peer, wire)) => {
+                tracing::debug!(?dial, %id, peer = %peer.generation, "dialed");
                 let slot = Slot::new(id, wire);
                 let registered = slot.clone();
                 let key = shared.with(|state, now| state.machine.handle_dialed(now, dial, id, peer, registered));

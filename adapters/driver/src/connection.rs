@@ -34,8 +34,10 @@ use crate::wire::Wire;
 /// **Writing** sends at most 64 KiB a message, at once. A flush is needed only to know that all has left this process,
 /// or when nobody will read or write for a while after a write to a peer that is slow to read.
 ///
-/// **Closing** tells the peer that all has been sent. It ends both directions: a v1 peer reads nothing after it. A
-/// connection that is dropped without it looks to the peer as if it had been cut.
+/// **Closing the write half**, by `poll_close` of futures or `shutdown` of tokio, tells the peer that all has been sent.
+/// Between v2 peers it ends this direction only: the peer reads the end of the stream and can go on writing. A v1 peer
+/// knows no half-close, so there it ends both. A connection that is dropped without it looks to the peer as if it had
+/// been cut.
 ///
 /// The peer's pings are answered while anyone reads or writes. Both halves can be used from different tasks:
 ///
@@ -61,6 +63,9 @@ pub struct Connection {
     close_timeout: Duration,
     tls: Option<TlsInfo>,
     signal: Signal,
+    /// Nothing more is written.
+    is_finished: bool,
+    /// And the peer was told so by a close frame, which ends both directions.
     is_closing: bool,
     guard: Option<Box<dyn Send + Sync>>,
 }
@@ -76,7 +81,17 @@ impl Connection {
     ) -> Self {
         wire.take(clock.now());
         let tls = wire.tls_info();
-        Self { wire, id, clock, close_timeout, tls, signal: Signal::new(), is_closing: false, guard: Some(guard) }
+        Self {
+            wire,
+            id,
+            clock,
+            close_timeout,
+            tls,
+            signal: Signal::new(),
+            is_finished: false,
+            is_closing: false,
+            guard: Some(guard),
+        }
     }
 
     /// The ID by which both ends know this connection.
@@ -132,6 +147,20 @@ impl Connection {
     #[must_use]
     pub fn tls(&self) -> Option<&TlsInfo> {
         self.tls.as_ref()
+    }
+
+    /// How long the last ping and its pong took while the connection was idle; `None` if there was none. It includes what
+    /// the peer took to answer.
+    ///
+    /// ```
+    /// # use npws_driver::Connection;
+    /// fn is_near(connection: &Connection) -> bool {
+    ///     connection.round_trip().is_some_and(|time| time.as_millis() < 20)
+    /// }
+    /// ```
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.wire.round_trip()
     }
 
     /// The generation of the protocol that the peer speaks.

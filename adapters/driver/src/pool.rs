@@ -13,7 +13,7 @@ use npws_core::{ConnectionId, Stats, TakeError};
 
 use crate::connection::Connection;
 use crate::shared::{Driven, Shared};
-use crate::take::take;
+use crate::take::{Kind, take};
 
 /// A pool of WebSocket connections: [`ClientPool`](crate::ClientPool) dials them, [`ServerPool`](crate::ServerPool)
 /// accepts them.
@@ -69,7 +69,7 @@ impl<D: Driven> Pool<D> {
     /// more; [`TakeError::Closed`] when the pool is closed.
     #[doc(alias = "OutgoingGet")]
     pub async fn take(&self, id: ConnectionId, timeout: Duration) -> Result<Connection, TakeError> {
-        take(&self.shared, |machine, now| machine.take(now, id, timeout)).await
+        take(&self.shared, Kind::ById, |machine, now| machine.take(now, id, timeout)).await
     }
 
     /// Takes the next idle connection out of the pool (Go: `IncomingGet`), waiting for one at most `timeout`. Gives the
@@ -95,7 +95,7 @@ impl<D: Driven> Pool<D> {
     /// hands nothing out any more.
     #[doc(alias = "IncomingGet")]
     pub async fn take_next(&self, timeout: Duration) -> Result<(ConnectionId, Connection), TakeError> {
-        let connection = take(&self.shared, |machine, now| machine.take_next(now, timeout)).await?;
+        let connection = take(&self.shared, Kind::Next, |machine, now| machine.take_next(now, timeout)).await?;
         Ok((connection.id(), connection))
     }
 
@@ -120,7 +120,7 @@ impl<D: Driven> Pool<D> {
     /// # Errors
     /// [`TakeError::Timeout`] when the peer took none in time; [`TakeError::Closed`] when the pool is closed.
     pub async fn accept(&self, timeout: Duration) -> Result<(ConnectionId, Connection), TakeError> {
-        let connection = take(&self.shared, |machine, now| machine.accept(now, timeout)).await?;
+        let connection = take(&self.shared, Kind::Accepted, |machine, now| machine.accept(now, timeout)).await?;
         Ok((connection.id(), connection))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use npws_core::{ConfigError, PoolConfig};
+use npws_core::{ConfigError, PeerGeneration, PeerHeader, PoolConfig};
 
 use crate::tcp::TcpOptions;
 
@@ -32,6 +32,12 @@ impl Settings {
         }
         Ok(())
     }
+
+    /// What this end says of itself.
+    pub(crate) fn header(&self, pool: &PoolConfig) -> PeerHeader {
+        let generation = if self.v2 { PeerGeneration::V2 } else { PeerGeneration::V1 };
+        PeerHeader { generation, opens: pool.opens }
+    }
 }
 
 /// The setters that both builders have. `$config` is the field with the machine's configuration.
@@ -47,7 +53,6 @@ macro_rules! common_setters {
         ///     builder.keepalive(Duration::from_secs(20))
         /// }
         /// ```
-        #[must_use]
         pub fn keepalive(mut self, silence: Duration) -> Self {
             self.config.pool.link.keepalive = Some(silence);
             self
@@ -61,7 +66,6 @@ macro_rules! common_setters {
         ///     builder.no_keepalive()
         /// }
         /// ```
-        #[must_use]
         pub fn no_keepalive(mut self) -> Self {
             self.config.pool.link.keepalive = None;
             self
@@ -78,7 +82,6 @@ macro_rules! common_setters {
         ///     builder.pong_timeout(Duration::from_secs(5))
         /// }
         /// ```
-        #[must_use]
         pub fn pong_timeout(mut self, timeout: Duration) -> Self {
             self.config.pool.link.pong_timeout = timeout;
             self
@@ -93,7 +96,6 @@ macro_rules! common_setters {
         ///     builder.early_data_limit(16 * 1024)
         /// }
         /// ```
-        #[must_use]
         pub fn early_data_limit(mut self, bytes: usize) -> Self {
             self.config.pool.link.early_data_limit = bytes;
             self
@@ -110,7 +112,6 @@ macro_rules! common_setters {
         ///     builder.retention(Duration::from_secs(60))
         /// }
         /// ```
-        #[must_use]
         pub fn retention(mut self, limit: Duration) -> Self {
             self.config.pool.retention = limit;
             self
@@ -124,9 +125,56 @@ macro_rules! common_setters {
         ///     builder.control_channel(true)
         /// }
         /// ```
-        #[must_use]
         pub fn control_channel(mut self, on: bool) -> Self {
             self.config.pool.control_channel = on;
+            self
+        }
+
+        /// How long ago a v2 peer may last have been heard of when [`take_next`](crate::Pool::take_next) hands its
+        /// connection out: 1 ms to 1 h. A staler one is passed over and pinged, and is back once it has answered. Unless
+        /// told, it is handed out whenever that was: it is watched all the same.
+        ///
+        /// ```
+        /// # use npws_driver::{Runtime, ServerPoolBuilder};
+        /// use std::time::Duration;
+        ///
+        /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+        ///     builder.max_staleness(Duration::from_secs(5))
+        /// }
+        /// ```
+        pub fn max_staleness(mut self, age: Duration) -> Self {
+            self.config.pool.max_staleness = Some(age);
+            self
+        }
+
+        /// How long a connection of a v2 peer may stay idle before it is closed and made anew, drawn from 90 to 100 % of
+        /// this for each, so that a fleet never recycles in a wave: 1 ms to 24 h. For ever unless told.
+        ///
+        /// ```
+        /// # use npws_driver::{Runtime, ServerPoolBuilder};
+        /// use std::time::Duration;
+        ///
+        /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+        ///     builder.max_idle_age(Duration::from_secs(3600))
+        /// }
+        /// ```
+        pub fn max_idle_age(mut self, age: Duration) -> Self {
+            self.config.pool.link.max_idle_age = Some(age);
+            self
+        }
+
+        /// Whether this end opens connections by [`take_next`](crate::Pool::take_next), which v2 peers are told. If both
+        /// ends say so, each has its half of the IDs for that, and they never take the same connection at once. Off
+        /// unless told: then `take_next` takes from all of them, which suits ends of which only one does.
+        ///
+        /// ```
+        /// # use npws_driver::{Runtime, ServerPoolBuilder};
+        /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+        ///     builder.opens(true)
+        /// }
+        /// ```
+        pub fn opens(mut self, on: bool) -> Self {
+            self.config.pool.opens = on;
             self
         }
 
@@ -141,7 +189,6 @@ macro_rules! common_setters {
         ///     builder.tcp(TcpOptions { user_timeout: Some(Duration::from_secs(5)), ..TcpOptions::default() })
         /// }
         /// ```
-        #[must_use]
         pub fn tcp(mut self, options: crate::TcpOptions) -> Self {
             self.settings.tcp = options;
             self
@@ -156,7 +203,6 @@ macro_rules! common_setters {
         ///     builder.max_message_size(1 << 20)
         /// }
         /// ```
-        #[must_use]
         pub fn max_message_size(mut self, bytes: usize) -> Self {
             self.settings.max_message = bytes;
             self
@@ -172,7 +218,6 @@ macro_rules! common_setters {
         ///     builder.close_timeout(Duration::from_millis(200))
         /// }
         /// ```
-        #[must_use]
         pub fn close_timeout(mut self, timeout: Duration) -> Self {
             self.settings.close_timeout = timeout;
             self
@@ -187,7 +232,6 @@ macro_rules! common_setters {
         ///     builder.v2(false)
         /// }
         /// ```
-        #[must_use]
         pub fn v2(mut self, on: bool) -> Self {
             self.settings.v2 = on;
             self
@@ -201,7 +245,6 @@ macro_rules! common_setters {
         ///     builder.runtime(runtime)
         /// }
         /// ```
-        #[must_use]
         pub fn runtime(mut self, runtime: R) -> Self {
             self.runtime = Some(runtime);
             self

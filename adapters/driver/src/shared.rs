@@ -36,6 +36,7 @@ pub(crate) struct Shared<D: Driven> {
     pub(crate) timer: AtomicWaker,
     pub(crate) link_timers: LinkTimers,
     pub(crate) close_timeout: Duration,
+    pub(crate) max_staleness: Option<Duration>,
     pub(crate) driven: D,
 }
 
@@ -75,6 +76,7 @@ impl<D: Driven> Shared<D> {
         clock: Clock,
         background: Arc<dyn Background>,
         close_timeout: Duration,
+        max_staleness: Option<Duration>,
         driven: D,
     ) -> Arc<Self> {
         let gauges = Gauges::default();
@@ -88,6 +90,7 @@ impl<D: Driven> Shared<D> {
             timer: AtomicWaker::new(),
             link_timers: LinkTimers::default(),
             close_timeout,
+            max_staleness,
             driven,
         })
     }
@@ -101,6 +104,7 @@ impl<D: Driven> Shared<D> {
     /// carried out after it is released.
     pub(crate) fn with<T>(self: &Arc<Self>, mutate: impl FnOnce(&mut State<D::Side>, Instant) -> T) -> T {
         let mut wakers = Vec::new();
+        let mut asked_back = Vec::new();
         let mut outputs = Vec::new();
         let mut state = self.lock();
         let now = self.clock.now();
@@ -108,6 +112,7 @@ impl<D: Driven> Shared<D> {
         while let Some(output) = state.machine.poll_output() {
             match output {
                 Output::Wake(waiter) => wakers.extend(state.wakers.remove(&waiter)),
+                Output::AskBack(key) => asked_back.extend(state.machine.connection(key).cloned()),
                 other => outputs.push(other),
             }
         }
@@ -126,6 +131,9 @@ impl<D: Driven> Shared<D> {
         }
         for waker in wakers {
             waker.wake();
+        }
+        for slot in asked_back {
+            slot.ask_back(now);
         }
         for output in outputs {
             self.perform(output);

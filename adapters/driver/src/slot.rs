@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use npws_core::{CloseReason, ConnectionId, ConnectionKey, Instant};
+use npws_core::{CloseReason, ConnectionId, ConnectionKey, Instant, Pool as Machine, Side};
 
 use crate::clock::Clock;
 use crate::runtime::Background;
@@ -31,9 +31,33 @@ struct State {
 #[derive(Debug)]
 pub(crate) enum Handover {
     Alive(Box<Wire>),
-    Claimed,
-    Retained,
-    Closed(CloseReason),
+    /// Its peer has not been heard of for longer than wanted.
+    Stale,
+    /// Something happened to it that the machine does not know yet.
+    Event(WatchEvent),
+}
+
+impl State {
+    fn look(&mut self, now: Instant, max_staleness: Option<Duration>) -> Handover {
+        let closed = |reason| Handover::Event(WatchEvent::Closed(reason));
+        let Some(mut wire) = self.wire.take() else { return closed(CloseReason::Taken) };
+        let found = wire.poll_watch(&mut Context::from_waker(Waker::noop()), now);
+        let handover = match (found, wire.death()) {
+            (Poll::Ready(event), _) => Handover::Event(event),
+            (Poll::Pending, Some(reason)) => closed(reason),
+            (Poll::Pending, None) if max_staleness.is_some_and(|max| wire.is_stale(now, max)) => Handover::Stale,
+            (Poll::Pending, None) => return Handover::Alive(wire),
+        };
+        self.wire = Some(wire);
+        handover
+    }
+
+    /// Woken under the lock, which it needs next: the tasks of one connection are few.
+    fn wake_watcher(&mut self) {
+        if let Some(watcher) = self.watcher.take() {
+            watcher.wake();
+        }
+    }
 }
 
 impl Slot {
@@ -51,51 +75,46 @@ impl Slot {
     }
 
     /// Looks at the connection one last time, since its watcher may not have run yet, and moves it out if it lives.
-    pub(crate) fn hand_over(&self, now: Instant) -> Handover {
+    ///
+    /// With `max_staleness`, not one of a v2 peer that has not been heard of for longer.
+    pub(crate) fn hand_over(&self, now: Instant, max_staleness: Option<Duration>) -> Handover {
         let mut state = self.lock();
-        // This look replaces the watcher's registration with the socket: wake it to renew that, or to see it is over.
-        let watcher = state.watcher.take();
-        let Some(wire) = &mut state.wire else { return Handover::Closed(CloseReason::Taken) };
-        let found = wire.poll_watch(&mut Context::from_waker(Waker::noop()), now);
-        let handover = match found {
-            Poll::Ready(WatchEvent::Claimed) => Handover::Claimed,
-            Poll::Ready(WatchEvent::Retained(_)) => Handover::Retained,
-            Poll::Ready(WatchEvent::Closed(reason)) => Handover::Closed(reason),
-            Poll::Pending => match (death(wire), state.wire.take()) {
-                (None, Some(wire)) => Handover::Alive(wire),
-                (reason, wire) => {
-                    state.wire = wire;
-                    Handover::Closed(reason.unwrap_or(CloseReason::Taken))
-                }
-            },
-        };
-        drop(state);
-        if let Some(watcher) = watcher {
-            watcher.wake();
-        }
+        let handover = state.look(now, max_staleness);
+        // The look replaced the watcher's registration with the socket: it has to renew that, or to see that it is over.
+        state.wake_watcher();
         handover
+    }
+
+    /// Asks the peer for a sign of life. Says whether one can be counted on.
+    pub(crate) fn probe(&self, now: Instant) -> bool {
+        let mut state = self.lock();
+        let will_tell = state.wire.as_mut().is_some_and(|wire| wire.probe(now));
+        state.wake_watcher();
+        will_tell
+    }
+
+    /// The pool is being drained: asks the peer to give the connection up.
+    pub(crate) fn ask_back(&self, now: Instant) {
+        let mut state = self.lock();
+        if let Some(wire) = &mut state.wire {
+            wire.drain(now);
+        }
+        state.wake_watcher();
     }
 
     /// The pool's timer says that a deadline of this connection has come.
     pub(crate) fn wake_for_deadline(&self) {
         let mut state = self.lock();
         state.armed = None;
-        let watcher = state.watcher.take();
-        drop(state);
-        if let Some(watcher) = watcher {
-            watcher.wake();
-        }
+        state.wake_watcher();
     }
 
     /// Ends a connection that left the pool: a live one with a close frame, within `timeout` and in the background.
     pub(crate) fn dispose(&self, background: &dyn Background, clock: &Clock, timeout: Duration) {
         let mut state = self.lock();
         let wire = state.wire.take();
-        let watcher = state.watcher.take();
+        state.wake_watcher();
         drop(state);
-        if let Some(watcher) = watcher {
-            watcher.wake();
-        }
         if let Some(wire) = wire.filter(|wire| wire.end().is_none()) {
             let clock = clock.clone();
             background.spawn(Box::pin(async move { wire.close(&clock, timeout).await }));
@@ -103,19 +122,26 @@ impl Slot {
     }
 }
 
-/// Why a connection cannot be handed out any more. One that ended in good order after data can: the data is there.
-fn death(wire: &Wire) -> Option<CloseReason> {
-    wire.end().filter(|reason| !reason.is_end_of_stream() || wire.chunk().is_none())
-}
-
 /// Reads an idle connection for as long as it is in the pool, and tells the machine what happens to it.
 pub(crate) async fn watch<D: Driven>(shared: Arc<Shared<D>>, slot: Arc<Slot>, key: ConnectionKey) {
     while let Some(event) = poll_fn(|cx| poll_watch(&shared, &slot, cx)).await {
-        shared.with(|state, now| match event {
-            WatchEvent::Claimed => state.machine.handle_claimed(now, key),
-            WatchEvent::Retained(_) => state.machine.handle_retained(now, key),
-            WatchEvent::Closed(reason) => state.machine.handle_closed(now, key, reason),
-        });
+        shared.with(|state, now| report(&mut state.machine, now, key, event));
+    }
+}
+
+/// Tells the machine what happened to a connection.
+pub(crate) fn report<S: Side<Arc<Slot>>>(
+    machine: &mut Machine<Arc<Slot>, S>,
+    now: Instant,
+    key: ConnectionKey,
+    event: WatchEvent,
+) {
+    match event {
+        WatchEvent::Claimed => machine.handle_claimed(now, key),
+        WatchEvent::Retained(_) => machine.handle_retained(now, key),
+        WatchEvent::Proved => machine.handle_proved(now, key),
+        WatchEvent::RoundTrip(time) => machine.handle_round_trip(time),
+        WatchEvent::Closed(reason) => machine.handle_closed(now, key, reason),
     }
 }
 

@@ -1,53 +1,82 @@
 //! A pending take as a future.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use npws_core::{ConnectionKey, Instant, Pool as Machine, TakeError, WaiterId};
 
 use crate::connection::Connection;
 use crate::shared::{Driven, Shared};
-use crate::slot::{Handover, Slot};
-use crate::wire::Wire;
+use crate::slot::{Handover, Slot, report};
+use crate::wire::{WatchEvent, Wire};
+
+/// How a connection is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    ById,
+    /// The peer learns of it by the connection itself, if it speaks v2.
+    Next,
+    Accepted,
+}
 
 /// Waits for the outcome of the take that `begin` begins. Dropped before its end, it gives the take up, and nothing is
 /// lost: a connection that was offered returns to its old place in the order.
-pub(crate) fn take<D: Driven>(
+pub(crate) async fn take<D: Driven>(
     shared: &Arc<Shared<D>>,
+    kind: Kind,
     begin: impl FnOnce(&mut Machine<Arc<Slot>, D::Side>, Instant) -> WaiterId + Send,
-) -> impl Future<Output = Result<Connection, TakeError>> + Send {
-    async move {
-        let waiter = shared.with(|state, now| begin(&mut state.machine, now));
-        let mut pending = Pending { shared, waiter: Some(waiter) };
-        let outcome = poll_fn(|cx| poll(shared, waiter, cx)).await;
-        pending.waiter = None;
-        let (key, wire) = outcome?;
-        tracing::debug!(id = %key.id(), "connection taken");
-        let release = Release { shared: shared.clone(), key };
-        Ok(Connection::new(wire, key.id(), shared.clock.clone(), shared.close_timeout, Box::new(release)))
+) -> Result<Connection, TakeError> {
+    let waiter = shared.with(|state, now| begin(&mut state.machine, now));
+    let mut pending = Pending { shared, waiter: Some(waiter) };
+    let max_staleness = shared.max_staleness.filter(|_| kind == Kind::Next);
+    let outcome = poll_fn(|cx| poll(shared, waiter, max_staleness, cx)).await;
+    pending.waiter = None;
+    let (key, mut wire) = outcome?;
+    if kind == Kind::Next {
+        wire.announce(shared.clock.now());
+        // What the socket does not take at once leaves with the first read or write.
+        let _ = wire.poll_flush(&mut Context::from_waker(Waker::noop()));
     }
+    tracing::debug!(id = %key.id(), "connection taken");
+    let release = Release { shared: shared.clone(), key };
+    Ok(Connection::new(wire, key.id(), shared.clock.clone(), shared.close_timeout, Box::new(release)))
 }
 
 fn poll<D: Driven>(
     shared: &Arc<Shared<D>>,
     waiter: WaiterId,
+    max_staleness: Option<Duration>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(ConnectionKey, Box<Wire>), TakeError>> {
     shared.with(|state, now| {
         // Ends: each turn either returns or takes the offered connection's standing one step further.
+        let mut staleness = max_staleness;
         while let Some((key, slot)) = state.machine.offered(waiter) {
             let slot = slot.clone();
-            match slot.hand_over(now) {
+            match slot.hand_over(now, staleness.take()) {
                 Handover::Alive(wire) => {
                     let completed = state.machine.complete(now, waiter);
                     debug_assert!(matches!(completed, Some(Ok(_))), "an offer is there to be completed");
                     state.wakers.remove(&waiter);
                     return Poll::Ready(Ok((key, wire)));
                 }
-                Handover::Claimed => state.machine.handle_claimed(now, key),
-                Handover::Retained => state.machine.handle_retained(now, key),
-                Handover::Closed(reason) => state.machine.handle_closed(now, key, reason),
+                Handover::Stale if state.machine.handle_stale(now, key) => {
+                    staleness = max_staleness;
+                    if !slot.probe(now) {
+                        state.machine.handle_proved(now, key);
+                    }
+                }
+                // As fresh as it will get: the next look takes it.
+                Handover::Stale => {}
+                Handover::Event(event) => {
+                    staleness = max_staleness;
+                    match event {
+                        WatchEvent::Closed(reason) => state.machine.handle_dead_on_take(now, key, reason),
+                        event => report(&mut state.machine, now, key, event),
+                    }
+                }
             }
         }
         match state.machine.complete(now, waiter) {

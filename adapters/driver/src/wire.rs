@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
 use bytes::Bytes;
@@ -36,6 +37,10 @@ pub(crate) enum WatchEvent {
     Claimed,
     /// The peer sent data and closed in good order. Nothing follows.
     Retained(CloseReason),
+    /// Something arrived after it was asked for a sign of life.
+    Proved,
+    /// How long a ping and its pong took.
+    RoundTrip(Duration),
     /// It is over. Nothing follows.
     Closed(CloseReason),
 }
@@ -52,6 +57,7 @@ pub(crate) struct Wire {
     /// `None` once the user has read bytes: who reads bytes cannot ask for messages any more.
     replay: Option<Replay>,
     taken: bool,
+    retained: bool,
     established: Option<ConnectionId>,
     /// As much of [`Gate::arrived`] as the link knows of.
     seen: u64,
@@ -76,6 +82,7 @@ impl Wire {
             early_data_limit,
             replay: Some(Replay::default()),
             taken: false,
+            retained: false,
             established: None,
             seen: 0,
             unflushed: false,
@@ -119,8 +126,13 @@ impl Wire {
         for _ in 0..MESSAGES_PER_POLL {
             let event = match self.next_output() {
                 Some(LinkOutput::Claimed) => Some(WatchEvent::Claimed),
-                Some(LinkOutput::Retained(reason)) => Some(WatchEvent::Retained(reason)),
+                Some(LinkOutput::Retained(reason)) => {
+                    self.retained = true;
+                    Some(WatchEvent::Retained(reason))
+                }
                 Some(LinkOutput::Closed(reason)) => Some(WatchEvent::Closed(reason)),
+                Some(LinkOutput::Proved) => Some(WatchEvent::Proved),
+                Some(LinkOutput::RoundTrip(time)) => Some(WatchEvent::RoundTrip(time)),
                 Some(_) => continue,
                 None => None,
             };
@@ -160,6 +172,47 @@ impl Wire {
 
     pub(crate) fn end(&self) -> Option<CloseReason> {
         self.link.end()
+    }
+
+    /// Whether the peer has said that it sends no more. This side may go on writing.
+    pub(crate) fn is_finished_by_peer(&self) -> bool {
+        self.link.is_finished_by_peer()
+    }
+
+    /// Tells a v2 peer that it was taken. The word leaves with the next flush, and before anything that is written.
+    pub(crate) fn announce(&mut self, now: Instant) {
+        self.link.announce(now);
+        while self.next_output().is_some() {}
+    }
+
+    /// Tells the peer that nothing more will be written; `false` if only a close frame can say so.
+    pub(crate) fn finish(&mut self, now: Instant) -> bool {
+        let is_told = self.link.finish(now);
+        while self.next_output().is_some() {}
+        is_told
+    }
+
+    /// Asks a v2 peer to give the idle connection up.
+    pub(crate) fn drain(&mut self, now: Instant) {
+        self.link.drain(now);
+    }
+
+    pub(crate) fn is_stale(&self, now: Instant, max: Duration) -> bool {
+        self.link.is_stale(now, max)
+    }
+
+    /// Asks for a sign of life. Says whether one can be counted on.
+    pub(crate) fn probe(&mut self, now: Instant) -> bool {
+        self.link.probe(now)
+    }
+
+    pub(crate) fn round_trip(&self) -> Option<Duration> {
+        self.link.round_trip()
+    }
+
+    /// Why it cannot be handed out any more. A retained one can: what its peer had to say is there.
+    pub(crate) fn death(&self) -> Option<CloseReason> {
+        self.link.end().filter(|_| !self.retained)
     }
 
     /// What tungstenite said about the end, if it was an error.
@@ -235,6 +288,7 @@ impl Wire {
     fn send(&mut self, message: LinkMessage) {
         let message = match message {
             LinkMessage::Id(id) => Message::Binary(Bytes::copy_from_slice(&id.to_bytes())),
+            LinkMessage::Word(word) => Message::Text(word.as_str().into()),
             LinkMessage::Ping => Message::Ping(Bytes::new()),
             LinkMessage::Close { code } => close_message(code),
             _ => return,

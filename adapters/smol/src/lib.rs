@@ -104,9 +104,7 @@ impl Runtime for Smol {
     }
 
     fn sleep_until(&self, deadline: Instant) -> impl Future<Output = ()> + Send + 'static {
-        async move {
-            Timer::at(deadline).await;
-        }
+        sleep(deadline)
     }
 
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
@@ -132,6 +130,10 @@ impl Runtime for Smol {
     fn socket(stream: &Self::Stream) -> SockRef<'_> {
         SockRef::from(stream)
     }
+}
+
+async fn sleep(deadline: Instant) {
+    Timer::at(deadline).await;
 }
 
 /// Starts the shared executor's threads the first time.

@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::IpAddr;
 
+use super::idle::{Lane, Sizes};
 use crate::{ConnectionId, Instant};
 
 /// One accepted socket of a server pool. It ends in exactly one outcome: accepted, failed, rejected or aborted.
@@ -40,7 +41,8 @@ struct Accept {
 pub(super) struct Accepts {
     all: BTreeMap<AcceptId, Accept>,
     deadlines: BTreeSet<(Instant, AcceptId)>,
-    reserved: BTreeSet<ConnectionId>,
+    reserved: BTreeMap<ConnectionId, Lane>,
+    lanes: Sizes,
     issued: u64,
 }
 
@@ -67,16 +69,21 @@ impl Accepts {
         self.deadlines.insert((deadline, accept));
         entry.phase = phase;
         entry.deadline = deadline;
-        if let Phase::Answering(id) = phase {
-            self.reserved.insert(id);
-        }
+    }
+
+    /// Reserves the ID that a handshake is being answered with.
+    pub(super) fn reserve(&mut self, id: ConnectionId, lane: Lane) {
+        self.reserved.insert(id, lane);
+        self.lanes.add(lane);
     }
 
     pub(super) fn end(&mut self, accept: AcceptId) -> Option<Phase> {
         let entry = self.all.remove(&accept)?;
         self.deadlines.remove(&(entry.deadline, accept));
-        if let Phase::Answering(id) = entry.phase {
-            self.reserved.remove(&id);
+        if let Phase::Answering(id) = entry.phase
+            && let Some(lane) = self.reserved.remove(&id)
+        {
+            self.lanes.subtract(lane);
         }
         Some(entry.phase)
     }
@@ -89,13 +96,13 @@ impl Accepts {
         self.deadlines.first().copied()
     }
 
-    /// How many slots are reserved.
-    pub(super) fn reserved(&self) -> usize {
-        self.reserved.len()
+    /// How many slots are reserved, by who may take what comes of them.
+    pub(super) fn reserved(&self) -> Sizes {
+        self.lanes
     }
 
     pub(super) fn is_reserved(&self, id: ConnectionId) -> bool {
-        self.reserved.contains(&id)
+        self.reserved.contains_key(&id)
     }
 
     pub(super) fn len(&self) -> usize {

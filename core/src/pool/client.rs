@@ -10,7 +10,7 @@ use super::exchange::Exchange;
 use super::registry::ConnectionKey;
 use super::{ClientPool, Output, Pool, Side, Stats, Steps};
 use crate::random::Jitter;
-use crate::{ClientConfig, CloseReason, ConfigError, ConnectionId, Instant, PeerGeneration, Role};
+use crate::{ClientConfig, CloseReason, ConfigError, ConnectionId, Instant, PeerHeader, Role};
 
 /// What a client pool has beyond the connections: dials, rounds and the controller.
 ///
@@ -83,7 +83,8 @@ impl<C> ClientPool<C> {
     /// A dial produced a connection with this ID. `None` when the dial had been given up: the connection comes back as
     /// [`Output::Close`].
     ///
-    /// An idle connection with the same ID is replaced: the server has forgotten it.
+    /// An idle connection with the same ID is replaced: the server has forgotten it. `peer` is what the server's header
+    /// says; its generation alone stands for one that does not open connections.
     ///
     /// ```
     /// # use npws_core::{ClientConfig, ClientPool, ConnectionId, Instant, Output, PeerGeneration};
@@ -101,12 +102,12 @@ impl<C> ClientPool<C> {
         now: Instant,
         dial: DialId,
         id: ConnectionId,
-        peer: PeerGeneration,
+        peer: impl Into<PeerHeader>,
         connection: C,
     ) -> Option<ConnectionKey> {
         let key = if self.side.dials.remove(&dial).is_some() {
             self.side.created += 1;
-            let key = self.exchange.register(now, id, peer, connection);
+            let key = self.exchange.register(now, id, peer.into(), connection);
             if self.side.backoff.is_failing() {
                 self.side.backoff.succeed();
                 self.side.owed = self.side.missing(&self.exchange);
@@ -156,10 +157,16 @@ impl Dialing {
         self.dials.first_key_value().map(|(dial, deadline)| (*deadline, *dial))
     }
 
-    /// How many connections are missing: waiters want one each on top of the capacity.
+    /// How many connections are missing: waiters want one each on top of the capacity, and where both ends open
+    /// connections neither is to be left without one.
     fn missing<C>(&self, exchange: &Exchange<C>) -> usize {
-        let target = self.controller.capacity() + exchange.waiters.waiting_next();
-        target.saturating_sub(exchange.registry.counts().idle + self.dials.len())
+        let sizes = exchange.registry.idle.sizes();
+        let (idle, capacity) = (sizes.total(), self.controller.capacity());
+        let waiting = exchange.waiters.waiting_next();
+        let short = capacity.saturating_sub(idle).max(usize::from(sizes.lack_a_half()));
+        // A server that only ever gives what the other end may take is not dialed without end.
+        let most = (2 * capacity + waiting).saturating_sub(idle);
+        (short + waiting).min(most).saturating_sub(self.dials.len())
     }
 
     fn begin<C>(&mut self, exchange: &mut Exchange<C>, now: Instant, wanted: usize) {
@@ -200,7 +207,7 @@ impl Dialing {
         }
         self.seasoned = exchange.registry.counts().registered_total;
         if idle > self.controller.capacity()
-            && let Some(key) = exchange.registry.oldest_closable(exchange.reserved_for_control())
+            && let Some(key) = exchange.registry.idle.oldest_closable()
         {
             exchange.close_connection(now, key, CloseReason::Surplus);
         }

@@ -10,7 +10,8 @@ use crate::{CloseReason, ConnectionId, Instant, TakeError};
 impl<C, S: Side<C>> Pool<C, S> {
     /// Asks for the connection with this ID (Go: `OutgoingGet`), for at most `timeout`.
     ///
-    /// The outcome is there once [`Output::Wake`] names the waiter, which may be at once. A timeout of zero only tries.
+    /// The outcome is there once [`Output::Wake`](super::Output::Wake) names the waiter, which may be at once. A
+    /// timeout of zero only tries.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -24,8 +25,10 @@ impl<C, S: Side<C>> Pool<C, S> {
         self.take_wanted(now, Want::Id(id), timeout)
     }
 
-    /// Asks for the next idle connection (Go: `IncomingGet`), for at most `timeout`: the newest on a client, the oldest
-    /// on a server. Waiters are served in the order in which they came.
+    /// Asks for the next idle connection (Go: `IncomingGet`), for at most `timeout`: the newest on a client, the
+    /// oldest on a server. Waiters are served in the order in which they came. Where the peer does the same
+    /// ([`opens`](crate::PoolConfig::opens)), the client gets only IDs whose last bit is 1, and the server those with
+    /// 0.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -39,8 +42,8 @@ impl<C, S: Side<C>> Pool<C, S> {
         self.take_wanted(now, Want::Next, timeout)
     }
 
-    /// Asks for a connection that the peer took, for at most `timeout`: a v2 peer announces that, of a v1 peer the first
-    /// data tells. Who waits for its ID goes first. What the peer took first is accepted first.
+    /// Asks for a connection that the peer took, for at most `timeout`: a v2 peer announces that, of a v1 peer the
+    /// first data tells. Who waits for its ID goes first. What the peer took first is accepted first.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -69,7 +72,8 @@ impl<C, S: Side<C>> Pool<C, S> {
 
     /// The connection that a waiter is offered, to be looked at before it is [`complete`](Self::complete)d.
     ///
-    /// A driver that finds it dead reports [`handle_closed`](Self::handle_closed): the waiter is then offered another.
+    /// A driver that finds it dead reports [`handle_dead_on_take`](Self::handle_dead_on_take), one that finds it too
+    /// long silent [`handle_stale`](Self::handle_stale): the waiter is then offered another.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -116,7 +120,7 @@ impl<C, S: Side<C>> Pool<C, S> {
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
     pub fn cancel(&mut self, now: Instant, waiter: WaiterId) {
-        self.exchange.cancel(now, waiter);
+        self.exchange.cancel(waiter);
         self.settle(now);
     }
 
@@ -135,8 +139,9 @@ impl<C, S: Side<C>> Pool<C, S> {
     }
 
     /// Ends the pool gently: nothing new is dialed, accepted or handed out as next; what peers may already have taken
-    /// can be taken by ID until the pool is empty or `timeout` has passed. Then it is closed. A take that could only be
-    /// served by a connection to come fails with [`TakeError::Draining`].
+    /// can be taken by ID until the pool is empty or `timeout` has passed. Then it is closed. Idle connections of v2
+    /// peers are asked back ([`Output::AskBack`](super::Output::AskBack)) and not handed out any more. A take that
+    /// could only be served by one of these or by a connection to come fails with [`TakeError::Draining`].
     ///
     /// ```
     /// # use core::time::Duration;

@@ -2,15 +2,16 @@
 
 use alloc::vec::Vec;
 
-use super::Output;
 use super::exchange::{Exchange, Life};
+use super::registry::Standing;
+use super::{ConnectionKey, Output};
 use crate::{CloseReason, Instant, PeerGeneration, TakeError};
 
 impl<C> Exchange<C> {
     /// Closes every connection that nobody has taken yet.
     pub(super) fn close_all(&mut self, now: Instant, reason: CloseReason) {
         // Nobody is offered another before all are gone: it would be the next to go.
-        for key in self.registry.keys(None) {
+        for key in self.registry.keys() {
             self.discard(now, key, reason);
         }
     }
@@ -34,16 +35,30 @@ impl<C> Exchange<C> {
                 self.fail(waiter, TakeError::Draining);
             }
         }
-        self.close_idle_if_draining(now);
+        for key in self.registry.returnable() {
+            self.ask_back(key);
+        }
         self.close_if_drained(now);
     }
 
-    /// A v1 peer would keep a ghost of a connection that we close under it: those wait for the deadline.
-    pub(super) fn close_idle_if_draining(&mut self, now: Instant) {
-        if let Life::Draining { .. } = self.life {
-            for key in self.registry.keys(Some(PeerGeneration::V2)) {
-                self.close_connection(now, key, CloseReason::Drained);
-            }
+    /// What nobody is offered any more is asked back from a v2 peer, who closes it when no take of its own crosses the
+    /// question. A v1 peer cannot be asked, and it would keep a ghost of what we close under it: that waits for the
+    /// end.
+    pub(super) fn ask_back_if_draining(&mut self, key: ConnectionKey) {
+        if matches!(self.life, Life::Draining { .. })
+            && self.registry.standing(key) == Some(Standing::Idle)
+            && self.registry.offered_to(key).is_none()
+            && self.registry.peer(key) == Some(PeerGeneration::V2)
+        {
+            self.ask_back(key);
+        }
+    }
+
+    pub(super) fn ask_back(&mut self, key: ConnectionKey) {
+        self.registry.set_standing(key, Standing::Held);
+        self.emit(Output::AskBack(key));
+        while let Some(waiter) = self.waiters.first_by_id(key.id()) {
+            self.fail(waiter, TakeError::Draining);
         }
     }
 
@@ -66,7 +81,7 @@ impl<C> Exchange<C> {
         while let Some(waiter) = self.waiters.first_waiting() {
             self.fail(waiter, TakeError::Closed);
         }
-        for key in self.registry.keys(None) {
+        for key in self.registry.keys() {
             if let Some(evicted) = self.registry.evict(key, CloseReason::PoolClosed) {
                 if let Some(waiter) = evicted.offered_to {
                     self.fail(waiter, TakeError::Closed);

@@ -3,10 +3,12 @@
 use alloc::collections::VecDeque;
 use core::time::Duration;
 
+use super::idle::Lane;
 use super::registry::{ConnectionKey, Evicted, Registry, Standing};
+use super::tombstones::Tombstones;
 use super::waiters::{Progress, WaiterId, Waiters, Want};
 use super::{Output, Taken};
-use crate::{CloseReason, ConnectionId, Instant, PeerGeneration, PoolConfig, Role, TakeError};
+use crate::{CloseReason, ConnectionId, Instant, PeerHeader, PoolConfig, Role, TakeError};
 
 /// How far a pool's life has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +25,7 @@ pub(crate) struct Exchange<C> {
     config: PoolConfig,
     pub(super) life: Life,
     pub(super) registry: Registry<C>,
+    pub(super) tombstones: Tombstones,
     pub(super) waiters: Waiters,
     outputs: VecDeque<Output<C>>,
     pub(super) is_announced: bool,
@@ -35,6 +38,7 @@ impl<C> Exchange<C> {
             config,
             life: Life::Open,
             registry: Registry::new(),
+            tombstones: Tombstones::default(),
             waiters: Waiters::default(),
             outputs: VecDeque::new(),
             is_announced: false,
@@ -58,8 +62,21 @@ impl<C> Exchange<C> {
     }
 
     /// The control ID when `take_next` is to leave it alone.
-    pub(super) fn reserved_for_control(&self) -> Option<ConnectionId> {
+    fn reserved_for_control(&self) -> Option<ConnectionId> {
         self.config.control_channel.then_some(ConnectionId::CONTROL)
+    }
+
+    /// Whether both ends of a connection to this peer take what comes next.
+    pub(super) fn both_open(&self, peer: PeerHeader) -> bool {
+        matches!(Lane::of(self.role, self.config.opens, peer, ConnectionId::CONTROL), Lane::Ours | Lane::Theirs)
+    }
+
+    /// Who may take this connection next.
+    pub(super) fn lane(&self, peer: PeerHeader, id: ConnectionId) -> Lane {
+        if Some(id) == self.reserved_for_control() {
+            return Lane::ById;
+        }
+        Lane::of(self.role, self.config.opens, peer, id)
     }
 
     pub(super) fn take(&mut self, now: Instant, want: Want, timeout: Duration) -> WaiterId {
@@ -85,12 +102,13 @@ impl<C> Exchange<C> {
             (Life::Closed, _) => Some(TakeError::Closed),
             (Life::Draining { .. }, Want::Next) => Some(TakeError::Draining),
             (_, Want::Next | Want::Claimed) => None,
+            (Life::Draining { .. }, Want::Id(id)) if self.is_held(id) => Some(TakeError::Draining),
             (_, Want::Id(id)) if self.registry.registered(id).is_some() || self.comes_again(id) => None,
             (_, Want::Id(id)) if self.registry.is_taken(id) => Some(TakeError::Gone(CloseReason::Taken)),
             (_, Want::Id(id)) => {
                 // Nothing new arrives any more, so what is not there will never be.
                 let draining = (!self.is_open()).then_some(TakeError::Draining);
-                self.registry.tombstone(now, id).map(TakeError::Gone).or(draining)
+                self.tombstones.find(now, id).map(TakeError::Gone).or(draining)
             }
         }
     }
@@ -124,11 +142,11 @@ impl<C> Exchange<C> {
         Some(outcome)
     }
 
-    pub(super) fn cancel(&mut self, now: Instant, waiter: WaiterId) {
+    pub(super) fn cancel(&mut self, waiter: WaiterId) {
         if let Some(Progress::Offered(key)) = self.waiters.remove(waiter) {
             self.registry.withdraw(key);
             self.pair(key);
-            self.close_idle_if_draining(now);
+            self.ask_back_if_draining(key);
         }
     }
 
@@ -136,7 +154,7 @@ impl<C> Exchange<C> {
         &mut self,
         now: Instant,
         id: ConnectionId,
-        peer: PeerGeneration,
+        peer: PeerHeader,
         connection: C,
     ) -> ConnectionKey {
         if let Some(former) = self.registry.registered(id)
@@ -145,15 +163,21 @@ impl<C> Exchange<C> {
             // Whoever was offered the old connection by this ID gets the new one.
             self.requeue_and_close(now, evicted, CloseReason::Replaced);
         }
-        let key = self.registry.register(id, peer, connection);
+        let lane = self.lane(peer, id);
+        let key = self.registry.register(id, peer.generation, lane, connection);
+        self.tombstones.forget(id);
         self.pair(key);
         key
     }
 
     /// A connection is no more.
     pub(super) fn close_connection(&mut self, now: Instant, key: ConnectionKey, reason: CloseReason) {
-        self.discard(now, key, reason);
+        let was_given_back = matches!(self.life, Life::Draining { .. })
+            && self.registry.standing(key) == Some(Standing::Held)
+            && reason.is_end_of_stream();
+        self.discard(now, key, if was_given_back { CloseReason::Drained } else { reason });
         self.pair_next();
+        self.pair_claimed();
     }
 
     /// Closes a connection without looking for another for the waiter that it was offered to.
@@ -184,7 +208,7 @@ impl<C> Exchange<C> {
         if self.comes_again(id) {
             return;
         }
-        self.registry.bury(now, id, reason, now + self.config.tombstone);
+        self.tombstones.bury(now, id, reason, now + self.config.tombstone);
         while let Some(waiter) = self.waiters.first_by_id(id) {
             self.fail(waiter, TakeError::Gone(reason));
         }
@@ -269,7 +293,7 @@ impl<C> Exchange<C> {
     }
 
     /// Offers a connection to whom it suits: who asked for it by ID first.
-    fn pair(&mut self, key: ConnectionKey) {
+    pub(super) fn pair(&mut self, key: ConnectionKey) {
         self.pair_by_id(key.id());
         self.pair_claimed();
         self.pair_next();
@@ -283,7 +307,7 @@ impl<C> Exchange<C> {
         }
     }
 
-    fn pair_next(&mut self) {
+    pub(super) fn pair_next(&mut self) {
         while let Some(waiter) = self.waiters.first_next()
             && let Some(key) = self.next_idle()
         {
@@ -304,14 +328,8 @@ impl<C> Exchange<C> {
         self.registry.acceptable().find(|key| Some(key.id()) != spare)
     }
 
-    /// Newest first on the client, oldest first on the server: two ends that both take next rarely meet.
     fn next_idle(&self) -> Option<ConnectionKey> {
-        let spare = self.reserved_for_control();
-        let mut idle = self.registry.idle().filter(|key| Some(key.id()) != spare);
-        match self.role {
-            Role::Client => idle.next_back(),
-            Role::Server => idle.next(),
-        }
+        self.registry.idle.next(self.role)
     }
 
     fn offer(&mut self, key: ConnectionKey, waiter: WaiterId) {
@@ -333,11 +351,14 @@ impl<C> Exchange<C> {
         assert!(!ignored, "the peer took a connection while a waiter wants to accept one");
         if let Life::Draining { .. } = self.life {
             assert!(self.waiters.first_next().is_none(), "a waiter for the next outlived the drain's beginning");
-            assert!(self.registry.keys(Some(PeerGeneration::V2)).is_empty(), "an idle v2 connection outlived it");
+            let is_held = |key: &ConnectionKey| self.registry.standing(*key) == Some(Standing::Held);
+            assert!(self.registry.returnable().iter().all(is_held), "an idle v2 connection was not asked back");
+            let hopeless = self.waiters.waiting_for().find(|id| self.is_held(*id));
+            assert_eq!(hopeless, None, "somebody waits for what was asked back");
         }
         if self.life == Life::Closed {
             assert_eq!(self.waiters.waiting(), 0, "a waiter outlived the pool");
-            assert!(self.registry.keys(None).is_empty(), "a connection outlived the pool");
+            assert!(self.registry.keys().is_empty(), "a connection outlived the pool");
         }
     }
 }

@@ -8,13 +8,19 @@ mod controller;
 mod dial;
 mod ending;
 mod exchange;
+mod freshness;
+mod idle;
+mod ids;
 mod inputs;
+mod looks;
 mod output;
 mod registry;
+mod round_trip;
 mod server;
 mod stats;
 #[cfg(test)]
 mod tests;
+mod tombstones;
 mod views;
 mod waiters;
 
@@ -27,6 +33,7 @@ pub use dial::{DialFailure, DialFailures, DialId};
 use exchange::Exchange;
 pub use output::{Output, Taken};
 pub use registry::ConnectionKey;
+use round_trip::RoundTrip;
 pub use server::Accepting;
 pub use stats::Stats;
 pub use waiters::WaiterId;
@@ -112,11 +119,13 @@ pub struct Pool<C, S> {
     exchange: Exchange<C>,
     side: S,
     errors: u64,
+    dead_on_take: u64,
+    round_trip: RoundTrip,
 }
 
 impl<C, S: Side<C>> Pool<C, S> {
     fn assemble(exchange: Exchange<C>, side: S) -> Self {
-        Self { exchange, side, errors: 0 }
+        Self { exchange, side, errors: 0, dead_on_take: 0, round_trip: RoundTrip::default() }
     }
 
     fn settle(&mut self, now: Instant) {

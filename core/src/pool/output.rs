@@ -27,6 +27,10 @@ pub enum Output<C> {
         /// Why.
         reason: CloseReason,
     },
+    /// Ask the peer of this connection, which a drain holds back, to close it: say `drain` over it and report
+    /// [`handle_closed`](super::Pool::handle_closed) once it is closed. Closed in good order it counts as
+    /// [`Drained`](CloseReason::Drained).
+    AskBack(ConnectionKey),
     /// A round was made, for the log; nothing is to be done.
     Round {
         /// Idle connections.

@@ -1,13 +1,11 @@
 //! The connections of a pool: one map by ID, one index by age.
 
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
+use super::idle::{Idle, Lane, Sizes};
 use super::waiters::WaiterId;
 use crate::{CloseReason, ConnectionId, Instant, PeerGeneration};
-
-/// Older tombstones are dropped early rather than let a churning peer grow the pool's memory.
-const MAX_TOMBSTONES: usize = 65_536;
 
 /// One registered connection, told apart from an earlier or later one with the same ID.
 ///
@@ -23,8 +21,8 @@ const MAX_TOMBSTONES: usize = 65_536;
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionKey {
-    age: u64,
-    id: ConnectionId,
+    pub(super) age: u64,
+    pub(super) id: ConnectionId,
 }
 
 impl ConnectionKey {
@@ -58,17 +56,14 @@ pub(super) enum Standing {
 struct Entry<C> {
     age: u64,
     peer: PeerGeneration,
+    lane: Lane,
     standing: Standing,
     /// When its peer took it, counted in claims.
     turn: Option<u64>,
     offered_to: Option<WaiterId>,
+    /// Whether it was offered because it had just been proved alive.
+    is_proved: bool,
     connection: C,
-}
-
-impl<C> Entry<C> {
-    fn is_idle(&self) -> bool {
-        self.standing == Standing::Idle && self.offered_to.is_none()
-    }
 }
 
 /// How many connections stand where, and how many ever came and went.
@@ -94,16 +89,13 @@ pub(super) struct Evicted<C> {
 #[derive(Debug)]
 pub(super) struct Registry<C> {
     by_id: BTreeMap<ConnectionId, Entry<C>>,
-    idle: BTreeMap<u64, ConnectionId>,
+    pub(super) idle: Idle,
     /// What the peer took and nobody is offered, in the order in which it did.
     acceptable: BTreeMap<u64, ConnectionKey>,
     retained: BTreeSet<(Instant, ConnectionKey)>,
     taken: BTreeSet<(ConnectionId, u64)>,
-    tombstones: BTreeMap<ConnectionId, (Instant, CloseReason)>,
-    burials: VecDeque<(Instant, ConnectionId)>,
     closed_by: BTreeMap<CloseReason, u64>,
     offered: usize,
-    held: usize,
     claimed: usize,
     next_age: u64,
     next_turn: u64,
@@ -117,15 +109,12 @@ impl<C> Registry<C> {
     pub(super) fn new() -> Self {
         Self {
             by_id: BTreeMap::new(),
-            idle: BTreeMap::new(),
+            idle: Idle::default(),
             acceptable: BTreeMap::new(),
             retained: BTreeSet::new(),
             taken: BTreeSet::new(),
-            tombstones: BTreeMap::new(),
-            burials: VecDeque::new(),
             closed_by: BTreeMap::new(),
             offered: 0,
-            held: 0,
             claimed: 0,
             next_age: 0,
             next_turn: 0,
@@ -137,7 +126,7 @@ impl<C> Registry<C> {
 
     pub(super) fn counts(&self) -> Counts {
         Counts {
-            idle: self.idle.len() + self.held,
+            idle: self.idle.sizes().total(),
             offered: self.offered,
             claimed: self.claimed,
             retained: self.retained.len(),
@@ -153,15 +142,29 @@ impl<C> Registry<C> {
     }
 
     /// Adds an idle connection. The caller has evicted what stood under the same ID.
-    pub(super) fn register(&mut self, id: ConnectionId, peer: PeerGeneration, connection: C) -> ConnectionKey {
-        let age = self.next_age;
+    pub(super) fn register(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerGeneration,
+        lane: Lane,
+        connection: C,
+    ) -> ConnectionKey {
+        let key = ConnectionKey { age: self.next_age, id };
         self.next_age += 1;
-        let entry = Entry { age, peer, standing: Standing::Idle, turn: None, offered_to: None, connection };
+        let entry = Entry {
+            age: key.age,
+            peer,
+            lane,
+            standing: Standing::Idle,
+            turn: None,
+            offered_to: None,
+            is_proved: false,
+            connection,
+        };
         let former = self.by_id.insert(id, entry);
         debug_assert!(former.is_none(), "{id} is registered twice");
-        self.idle.insert(age, id);
-        self.tombstones.remove(&id);
-        ConnectionKey { age, id }
+        self.idle.insert(lane, key);
+        key
     }
 
     /// The connection that stands under `id`, if it is to be had and offered to nobody.
@@ -179,36 +182,27 @@ impl<C> Registry<C> {
         self.taken.range((id, 0)..=(id, u64::MAX)).next().is_some()
     }
 
-    /// Idle connections, oldest first.
-    pub(super) fn idle(&self) -> impl DoubleEndedIterator<Item = ConnectionKey> + '_ {
-        self.idle.iter().map(|(&age, &id)| ConnectionKey { age, id })
-    }
-
-    /// How many connections can be handed out as next.
-    pub(super) fn available_count(&self) -> usize {
-        self.idle.len()
-    }
-
     /// What the peer has taken and nobody here is offered, first taken first.
     pub(super) fn acceptable(&self) -> impl Iterator<Item = ConnectionKey> + '_ {
         self.acceptable.values().copied()
     }
 
-    /// The oldest idle connection whose peer would notice that we close it.
-    pub(super) fn oldest_closable(&self, spare: Option<ConnectionId>) -> Option<ConnectionKey> {
-        self.idle().find(|key| {
-            Some(key.id) != spare && self.by_id.get(&key.id).is_some_and(|entry| entry.peer == PeerGeneration::V2)
+    /// Everything not yet taken, oldest first.
+    pub(super) fn keys(&self) -> Vec<ConnectionKey> {
+        self.keys_where(|_| true)
+    }
+
+    /// What a v2 peer could give back: everything that is idle, held back or not.
+    pub(super) fn returnable(&self) -> Vec<ConnectionKey> {
+        self.keys_where(|entry| {
+            let is_idle = matches!(entry.standing, Standing::Idle | Standing::Held) && entry.offered_to.is_none();
+            is_idle && entry.peer == PeerGeneration::V2
         })
     }
 
-    /// Everything not yet taken, oldest first; only idle connections of `peer`'s generation if one is named.
-    pub(super) fn keys(&self, idle_of: Option<PeerGeneration>) -> Vec<ConnectionKey> {
-        let mut keys: Vec<_> = self
-            .by_id
-            .iter()
-            .filter(|(_, entry)| idle_of.is_none_or(|peer| entry.is_idle() && entry.peer == peer))
-            .map(|(&id, entry)| ConnectionKey { age: entry.age, id })
-            .collect();
+    fn keys_where(&self, is_wanted: impl Fn(&Entry<C>) -> bool) -> Vec<ConnectionKey> {
+        let wanted = self.by_id.iter().filter(|(_, entry)| is_wanted(entry));
+        let mut keys: Vec<_> = wanted.map(|(&id, entry)| ConnectionKey { age: entry.age, id }).collect();
         keys.sort_unstable();
         keys
     }
@@ -217,16 +211,40 @@ impl<C> Registry<C> {
         self.by_id.get_mut(&key.id).filter(|entry| entry.age == key.age)
     }
 
+    fn look(&self, key: ConnectionKey) -> Option<&Entry<C>> {
+        self.by_id.get(&key.id).filter(|entry| entry.age == key.age)
+    }
+
     pub(super) fn connection(&self, key: ConnectionKey) -> Option<&C> {
-        self.by_id.get(&key.id).filter(|entry| entry.age == key.age).map(|entry| &entry.connection)
+        self.look(key).map(|entry| &entry.connection)
+    }
+
+    pub(super) fn peer(&self, key: ConnectionKey) -> Option<PeerGeneration> {
+        self.look(key).map(|entry| entry.peer)
+    }
+
+    pub(super) fn offered_to(&self, key: ConnectionKey) -> Option<WaiterId> {
+        self.look(key).and_then(|entry| entry.offered_to)
+    }
+
+    /// Whether it was offered because it had just been proved alive.
+    pub(super) fn is_proved(&self, key: ConnectionKey) -> bool {
+        self.look(key).is_some_and(|entry| entry.is_proved)
+    }
+
+    /// Remembers, for as long as it is offered, that a connection has just been proved alive.
+    pub(super) fn mark_proved(&mut self, key: ConnectionKey) {
+        if let Some(entry) = self.entry(key) {
+            entry.is_proved = entry.offered_to.is_some();
+        }
     }
 
     pub(super) fn offer(&mut self, key: ConnectionKey, waiter: WaiterId) {
         let Some(entry) = self.entry(key) else { return };
         debug_assert!(entry.offered_to.is_none(), "{key:?} is offered twice");
         entry.offered_to = Some(waiter);
-        let (standing, turn) = (entry.standing, entry.turn);
-        self.count_out(key, standing, turn);
+        let (lane, standing, turn) = (entry.lane, entry.standing, entry.turn);
+        self.count_out(key, lane, standing, turn);
         self.offered += 1;
     }
 
@@ -236,9 +254,10 @@ impl<C> Registry<C> {
         if entry.offered_to.take().is_none() {
             return;
         }
-        let (standing, turn) = (entry.standing, entry.turn);
+        entry.is_proved = false;
+        let (lane, standing, turn) = (entry.lane, entry.standing, entry.turn);
         self.offered -= 1;
-        self.count_in(key, standing, turn);
+        self.count_in(key, lane, standing, turn);
     }
 
     /// Changes what the connection is to the pool; says to whom it is offered.
@@ -247,7 +266,7 @@ impl<C> Registry<C> {
         let entry = self.entry(key)?;
         let former = core::mem::replace(&mut entry.standing, standing);
         let offered_to = entry.offered_to;
-        let former_turn = entry.turn;
+        let (lane, former_turn) = (entry.lane, entry.turn);
         let is_claim = former_turn.is_none() && !matches!(standing, Standing::Idle | Standing::Held);
         if is_claim {
             entry.turn = Some(next_turn);
@@ -255,14 +274,14 @@ impl<C> Registry<C> {
         let turn = entry.turn;
         self.next_turn += u64::from(is_claim);
         if offered_to.is_none() {
-            self.count_out(key, former, former_turn);
-            self.count_in(key, standing, turn);
+            self.count_out(key, lane, former, former_turn);
+            self.count_in(key, lane, standing, turn);
         }
         offered_to
     }
 
     pub(super) fn standing(&self, key: ConnectionKey) -> Option<Standing> {
-        self.by_id.get(&key.id).filter(|entry| entry.age == key.age).map(|entry| entry.standing)
+        self.look(key).map(|entry| entry.standing)
     }
 
     pub(super) fn take(&mut self, key: ConnectionKey) -> Option<(C, PeerGeneration)> {
@@ -285,8 +304,8 @@ impl<C> Registry<C> {
     pub(super) fn evict(&mut self, key: ConnectionKey, reason: CloseReason) -> Option<Evicted<C>> {
         let entry = self.remove(key)?;
         self.closed_total += 1;
-        let is_ours = matches!(reason, CloseReason::Flushed | CloseReason::Surplus);
-        if entry.standing == Standing::Idle && !is_ours {
+        let is_ours = matches!(reason, CloseReason::Flushed | CloseReason::Surplus | CloseReason::IdleAge);
+        if matches!(entry.standing, Standing::Idle | Standing::Held) && !is_ours {
             self.youngest_death = self.youngest_death.max(key.age + 1);
         }
         // The peer chooses the code: counted apart, 65,536 of them could fill the map.
@@ -301,15 +320,15 @@ impl<C> Registry<C> {
         if entry.offered_to.is_some() {
             self.offered -= 1;
         } else {
-            self.count_out(key, entry.standing, entry.turn);
+            self.count_out(key, entry.lane, entry.standing, entry.turn);
         }
         Some(entry)
     }
 
-    fn count_in(&mut self, key: ConnectionKey, standing: Standing, turn: Option<u64>) {
+    fn count_in(&mut self, key: ConnectionKey, lane: Lane, standing: Standing, turn: Option<u64>) {
         match standing {
-            Standing::Idle => drop(self.idle.insert(key.age, key.id)),
-            Standing::Held => self.held += 1,
+            Standing::Idle => self.idle.insert(lane, key),
+            Standing::Held => self.idle.hold(lane),
             Standing::Claimed => self.claimed += 1,
             Standing::Retained { until } => drop(self.retained.insert((until, key))),
         }
@@ -318,10 +337,10 @@ impl<C> Registry<C> {
         }
     }
 
-    fn count_out(&mut self, key: ConnectionKey, standing: Standing, turn: Option<u64>) {
+    fn count_out(&mut self, key: ConnectionKey, lane: Lane, standing: Standing, turn: Option<u64>) {
         match standing {
-            Standing::Idle => drop(self.idle.remove(&key.age)),
-            Standing::Held => self.held -= 1,
+            Standing::Idle => self.idle.remove(lane, key),
+            Standing::Held => self.idle.let_go(lane),
             Standing::Claimed => self.claimed -= 1,
             Standing::Retained { until } => drop(self.retained.remove(&(until, key))),
         }
@@ -335,26 +354,6 @@ impl<C> Registry<C> {
         self.retained.first().copied()
     }
 
-    /// Remembers until `until` why `id` cannot be taken any more.
-    pub(super) fn bury(&mut self, now: Instant, id: ConnectionId, reason: CloseReason, until: Instant) {
-        self.tombstones.insert(id, (until, reason));
-        self.burials.push_back((until, id));
-        while self.burials.len() > MAX_TOMBSTONES || self.burials.front().is_some_and(|(until, _)| *until <= now) {
-            let Some((expired, id)) = self.burials.pop_front() else { break };
-            if self.tombstones.get(&id).is_some_and(|(until, _)| *until == expired) {
-                self.tombstones.remove(&id);
-            }
-        }
-    }
-
-    pub(super) fn tombstone(&self, now: Instant, id: ConnectionId) -> Option<CloseReason> {
-        self.tombstones.get(&id).filter(|(until, _)| *until > now).map(|(_, reason)| *reason)
-    }
-
-    pub(super) fn unbury(&mut self, id: ConnectionId) {
-        self.tombstones.remove(&id);
-    }
-
     /// Panics unless every index agrees with the map and no connection was lost or doubled.
     pub(super) fn assert_consistent(&self) {
         let counts = self.counts();
@@ -365,9 +364,23 @@ impl<C> Registry<C> {
             present as u64 + counts.taken_total + counts.closed_total,
             "a connection was lost or doubled"
         );
+        let mut held = Sizes::default();
+        let mut idle = Sizes::default();
         for (&id, entry) in &self.by_id {
             let key = ConnectionKey { age: entry.age, id };
-            assert_eq!(self.idle.get(&entry.age) == Some(&id), entry.is_idle(), "{key:?} in the idle index");
+            let is_free = entry.offered_to.is_none();
+            let is_idle = is_free && entry.standing == Standing::Idle;
+            assert_eq!(self.idle.contains(entry.lane, key), is_idle, "{key:?} in the idle index");
+            match entry.standing {
+                Standing::Idle if is_free => idle.add(entry.lane),
+                Standing::Held => {
+                    assert!(is_free, "{key:?} is offered although it is held back");
+                    assert_eq!(entry.peer, PeerGeneration::V2, "{key:?} is held back although it cannot answer");
+                    held.add(entry.lane);
+                }
+                _ => {}
+            }
+            assert!(!entry.is_proved || !is_free, "{key:?} was proved for an offer that there is not");
             let retained = match entry.standing {
                 Standing::Retained { until } => entry.offered_to.is_none() && self.retained.contains(&(until, key)),
                 _ => false,
@@ -378,5 +391,7 @@ impl<C> Registry<C> {
             let acceptable = entry.turn.is_some_and(|turn| self.acceptable.get(&turn) == Some(&key));
             assert_eq!(acceptable, turn.is_some(), "{key:?} in the index of what can be accepted");
         }
+        assert_eq!(self.idle.held(), held, "what is held back");
+        assert_eq!(self.idle.sizes(), idle + held, "what is idle");
     }
 }

@@ -6,13 +6,14 @@ use core::time::Duration;
 use super::accept::{AcceptId, Accepts, Phase};
 use super::backoff::Backoff;
 use super::exchange::Exchange;
+use super::ids::Ids;
 use super::registry::ConnectionKey;
 use super::{Output, Pool, ServerPool, Side, Stats, Steps};
 use crate::random::Jitter;
-use crate::{CloseReason, ConfigError, ConnectionId, IdSource, Instant, PeerGeneration, Rejection, Role, ServerConfig};
-
-/// With a tenth of all IDs alive, one call in 10^100 would run out of tries.
-const ID_TRIES: usize = 100;
+use crate::{
+    CloseReason, ConfigError, ConnectionId, IdSource, Instant, PeerGeneration, PeerHeader, Rejection, Role,
+    ServerConfig,
+};
 
 /// What a server pool has beyond the connections: handshakes, IDs and admission.
 ///
@@ -34,15 +35,6 @@ pub struct Accepting<I> {
     accept_failures: u64,
     rejected: u64,
     listener_failures: u64,
-}
-
-/// Keeps the derive of `Debug` from asking it of every source.
-struct Ids<I>(I);
-
-impl<I> core::fmt::Debug for Ids<I> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("IdSource")
-    }
 }
 
 impl<C, I: IdSource> ServerPool<C, I> {
@@ -67,7 +59,7 @@ impl<C, I: IdSource> ServerPool<C, I> {
         config.validate()?;
         let exchange = Exchange::new(Role::Server, config.pool.clone());
         let side = Accepting {
-            ids: Ids(ids),
+            ids: Ids::new(ids),
             jitter: Jitter::new(seed),
             backoff: Backoff::new(config.backoff.clone()),
             accepts: Accepts::default(),
@@ -145,14 +137,47 @@ impl<C, I: IdSource> ServerPool<C, I> {
         path: impl Into<Option<&'p str>>,
         upgrade: Result<(), Rejection>,
     ) -> Result<ConnectionId, Rejection> {
+        self.handle_request_from(now, accept, path, upgrade, PeerGeneration::V1)
+    }
+
+    /// [`handle_request`](Self::handle_request), told what the head says of the peer. Where both ends open connections,
+    /// the last bit of the ID says whose it is to take next, and each end gets its share.
+    ///
+    /// # Errors
+    /// Those of [`handle_request`](Self::handle_request).
+    ///
+    /// ```
+    /// # use npws_core::{ConnectionId, Instant, PeerHeader, PoolConfig, ServerConfig, ServerPool};
+    /// # let now = Instant::ZERO;
+    /// let pool = PoolConfig { opens: true, ..PoolConfig::default() };
+    /// let config = ServerConfig { capacity: 2, pool, ..ServerConfig::default() };
+    /// let mut pool = ServerPool::<(), _>::new(config, || [0, 0, 0, 6], 7)?;
+    /// let peer = PeerHeader::from_header(Some("2; open"));
+    /// let ids = [(); 2].map(|()| {
+    ///     let accept = pool.handle_incoming(now, None).expect("the pool is open");
+    ///     pool.handle_request_from(now, accept, "/", Ok(()), peer).expect("there is room")
+    /// });
+    /// assert_eq!(ids, [ConnectionId::CONTROL, ConnectionId::from_bytes([0, 0, 0, 7])], "one for each end");
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    pub fn handle_request_from<'p>(
+        &mut self,
+        now: Instant,
+        accept: AcceptId,
+        path: impl Into<Option<&'p str>>,
+        upgrade: Result<(), Rejection>,
+        peer: impl Into<PeerHeader>,
+    ) -> Result<ConnectionId, Rejection> {
+        let peer = peer.into();
         if self.side.accepts.phase(accept) != Some(Phase::Request) {
             // It was given up meanwhile, or answered before: whatever is said now is not sent.
             return Err(Rejection::Full);
         }
-        let admitted = self.side.admit(&self.exchange, accept, path.into(), upgrade);
+        let admitted = self.side.admit(&self.exchange, accept, path.into(), upgrade, peer);
         let phase = match admitted {
             Ok(id) => {
-                self.exchange.registry.unbury(id);
+                self.exchange.tombstones.forget(id);
+                self.side.accepts.reserve(id, self.exchange.lane(peer, id));
                 Phase::Answering(id)
             }
             Err(_) => {
@@ -168,6 +193,8 @@ impl<C, I: IdSource> ServerPool<C, I> {
     /// Answer and ID are written: the connection becomes idle. `None` when the handshake had been given up: the
     /// connection comes back as [`Output::Close`].
     ///
+    /// `peer` is what the request's header says; its generation alone stands for one that does not open connections.
+    ///
     /// ```
     /// # use npws_core::{Instant, PeerGeneration, ServerConfig, ServerPool};
     /// # let now = Instant::ZERO;
@@ -182,11 +209,11 @@ impl<C, I: IdSource> ServerPool<C, I> {
         &mut self,
         now: Instant,
         accept: AcceptId,
-        peer: PeerGeneration,
+        peer: impl Into<PeerHeader>,
         connection: C,
     ) -> Option<ConnectionKey> {
         let key = if let Some(Phase::Answering(id)) = self.side.accepts.end(accept) {
-            Some(self.exchange.register(now, id, peer, connection))
+            Some(self.exchange.register(now, id, peer.into(), connection))
         } else {
             self.exchange.emit(Output::Close { connection, reason: CloseReason::HandshakeFailed });
             None
@@ -238,6 +265,7 @@ impl<I: IdSource> Accepting<I> {
         accept: AcceptId,
         path: Option<&str>,
         upgrade: Result<(), Rejection>,
+        peer: PeerHeader,
     ) -> Result<ConnectionId, Rejection> {
         let address = self.accepts.address(accept);
         if let Some(allow) = &self.config.allow
@@ -251,29 +279,20 @@ impl<I: IdSource> Accepting<I> {
             return Err(Rejection::NotFound);
         }
         upgrade?;
+        let there = exchange.registry.idle.sizes() + self.accepts.reserved();
         // A waiter takes a connection off the idle ones as it arrives.
         let room = self.config.capacity + exchange.waiters.waiting_next();
-        if exchange.registry.counts().idle + self.accepts.reserved() >= room {
+        let both_open = exchange.both_open(peer);
+        // A full pool lets one more in rather than leave one end without any to take.
+        if there.total() >= room && !(both_open && there.lack_a_half()) {
             return Err(Rejection::Full);
         }
-        self.new_id(exchange).ok_or(Rejection::Full)
-    }
-
-    fn new_id<C>(&mut self, exchange: &Exchange<C>) -> Option<ConnectionId> {
-        if !self.is_alive(exchange, ConnectionId::CONTROL) {
-            return Some(ConnectionId::CONTROL);
-        }
-        for _ in 0..ID_TRIES {
-            let id = self.ids.0.next_id();
-            if !self.is_alive(exchange, id) {
-                return Some(id);
-            }
-        }
-        None
-    }
-
-    fn is_alive<C>(&self, exchange: &Exchange<C>, id: ConnectionId) -> bool {
-        exchange.registry.registered(id).is_some() || exchange.registry.is_taken(id) || self.accepts.is_reserved(id)
+        let owner = if both_open { there.smaller_half() } else { None };
+        let (ids, accepts) = (&mut self.ids, &self.accepts);
+        ids.new_id(owner, |id| {
+            exchange.registry.registered(id).is_some() || exchange.registry.is_taken(id) || accepts.is_reserved(id)
+        })
+        .ok_or(Rejection::Full)
     }
 }
 

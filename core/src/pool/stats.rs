@@ -21,7 +21,7 @@ use crate::{CloseReason, DialFailure, Instant};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Connections ready to be taken.
+    /// Connections that nobody was promised, those among them that are held back for a while.
     pub idle: usize,
     /// Connections promised to a waiter that has not fetched them yet.
     pub offered: usize,
@@ -47,6 +47,10 @@ pub struct Stats {
     pub closed_total: u64,
     /// The same by reason; every code of a peer's close frame counts as one reason.
     pub closed_by: Vec<(CloseReason, u64)>,
+    /// Connections found dead at the last look before they would have been handed out; `closed_total` counts them too.
+    pub dead_on_take: u64,
+    /// The time from a ping to its pong, smoothed over all connections that measure it; `None` before the first.
+    pub round_trip: Option<Duration>,
     /// Dials ever begun; zero on a server.
     pub dials_total: u64,
     /// Failed dials by cause; all zero on a server.

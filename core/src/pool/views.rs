@@ -15,7 +15,7 @@ impl<C, S: Side<C>> Pool<C, S> {
     /// ```
     #[must_use]
     pub fn active(&self) -> usize {
-        self.exchange.registry.available_count()
+        self.exchange.registry.idle.available()
     }
 
     /// The number of idle connections that the pool aims for at the moment (client) or accepts (server) (Go:
@@ -72,6 +72,8 @@ impl<C, S: Side<C>> Pool<C, S> {
             closed_total: counts.closed_total,
             closed_by: self.exchange.registry.closed_by().iter().map(|(reason, count)| (*reason, *count)).collect(),
             errors: self.errors,
+            dead_on_take: self.dead_on_take,
+            round_trip: self.round_trip.smoothed(),
             ..Stats::default()
         };
         self.side.report(&mut stats);

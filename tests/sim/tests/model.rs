@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use npws_core::PeerGeneration;
-use npws_sim::model::{Op, check_client, check_server};
+use npws_core::PeerHeader;
+use npws_sim::model::{Op, Upgrade, check_client, check_server};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -25,8 +25,8 @@ proptest! {
     }
 }
 
-fn peer() -> impl Strategy<Value = PeerGeneration> {
-    prop_oneof![Just(PeerGeneration::V1), Just(PeerGeneration::V2)]
+fn peer() -> impl Strategy<Value = PeerHeader> {
+    prop_oneof![Just(None), Just(Some("2")), Just(Some("2; open"))].prop_map(PeerHeader::from_header)
 }
 
 /// Stories in which dials succeed as fast as they can, and users lose interest in what they waited for.
@@ -39,12 +39,13 @@ fn busy_client_story() -> impl Strategy<Value = Vec<Op>> {
 
 /// Stories in which connections come as fast as they can, so that there are many to choose from.
 fn busy_server_story() -> impl Strategy<Value = Vec<Op>> {
-    let arrival = [Op::Incoming { allowed: true }, Op::from_bytes([59, 0, 0, 0]), Op::from_bytes([40, 0, 0, 0])];
-    vec(
-        prop_oneof![2 => Just(arrival.to_vec()), 3 => any::<[u8; 4]>().prop_map(|bytes| vec![Op::from_bytes(bytes)])],
-        0..200,
-    )
-    .prop_map(|parts| parts.concat())
+    let arrival = peer().prop_map(|peer| {
+        let request = Op::Request { handshake: 0, path: true, upgrade: Upgrade::Asked, peer };
+        vec![Op::Incoming { allowed: true }, request, Op::Arrive { handshake: 0, id: 0, peer }]
+    });
+    let any_op = any::<[u8; 4]>().prop_map(|bytes| vec![Op::from_bytes(bytes)]);
+    let next = Just(vec![Op::TakeNext { timeout: Duration::ZERO }, Op::Complete(0)]);
+    vec(prop_oneof![2 => arrival, 1 => next, 3 => any_op], 0..200).prop_map(|parts| parts.concat())
 }
 
 proptest! {

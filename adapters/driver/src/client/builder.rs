@@ -282,8 +282,10 @@ impl<R: Runtime> ClientPoolBuilder<R> {
             link: self.config.pool.link.clone(),
             dial_timeout: self.config.dial_timeout,
         };
+        let max_staleness = self.config.pool.max_staleness;
         let machine = Machine::new(self.config, rand::random(), clock.now())?;
-        let shared = Shared::new(machine, clock, background, self.settings.close_timeout, Dials::new(plan));
+        let shared =
+            Shared::new(machine, clock, background, self.settings.close_timeout, max_staleness, Dials::new(plan));
         runtime.spawn(timer::run(shared.clone()));
         Ok(Pool::new(shared))
     }
@@ -303,7 +305,7 @@ impl<R: Runtime> ClientPoolBuilder<R> {
             headers.append(parsed, HeaderValue::from_str(value).map_err(|_| invalid(()))?);
         }
         let host = self.host.as_deref().unwrap_or(&self.address);
-        UpgradeRequest::new(host, &self.path, headers, self.settings.v2).map_err(|_| {
+        UpgradeRequest::new(host, &self.path, headers, self.settings.header(&self.config.pool)).map_err(|_| {
             ConfigError::new("path", format!("{:?} at host {host:?}", self.path), "an absolute path and a valid host")
         })
     }

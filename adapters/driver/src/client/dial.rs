@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use futures_rustls::TlsConnector;
 use futures_rustls::pki_types::ServerName;
 use futures_rustls::rustls::ClientConfig;
-use npws_core::{ConnectionId, Link, LinkConfig, Role};
+use npws_core::{ConnectionId, Link, LinkConfig, PeerHeader, Role};
 use tungstenite::protocol::WebSocketConfig;
 
 use crate::clock::Clock;
@@ -58,7 +58,7 @@ pub(super) struct Plan<R> {
 
 impl<R: Runtime> Plan<R> {
     /// The pool sets the deadline, by giving the future up.
-    pub(super) async fn dial(&self, clock: &Clock) -> Result<(ConnectionId, Box<Wire>), DialError> {
+    pub(super) async fn dial(&self, clock: &Clock) -> Result<(ConnectionId, PeerHeader, Box<Wire>), DialError> {
         let socket = self.connect().await?;
         let transport = match &self.tls {
             None => Transport::plain(socket),
@@ -71,11 +71,11 @@ impl<R: Runtime> Plan<R> {
         let gate = Gate::new(transport, &[]);
         let (socket, peer) = upgrade(gate, &self.request, self.websocket).await.map_err(DialError::Upgrade)?;
         let now = clock.now();
-        let link = Link::client(self.link.clone(), peer, rand::random(), now, now + self.dial_timeout);
+        let link = Link::client(self.link.clone(), peer.generation, rand::random(), now, now + self.dial_timeout);
         let mut wire = Box::new(Wire::new(socket, link, Role::Client, self.link.early_data_limit));
         let established = std::future::poll_fn(|cx| wire.poll_establish(cx, clock.now())).await;
         let id = established.map_err(DialError::Id)?;
-        Ok((id, wire))
+        Ok((id, peer, wire))
     }
 
     async fn connect(&self) -> Result<Socket, DialError> {

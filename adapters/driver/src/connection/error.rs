@@ -44,6 +44,24 @@ impl StreamError {
         self.reason
     }
 
+    /// Whether the same request can be sent again on another connection: no user at the peer has seen anything of this
+    /// one, and none will. So ends a connection that was taken while the peer gave it up.
+    ///
+    /// ```
+    /// # use npws_driver::StreamError;
+    /// use std::io;
+    ///
+    /// fn should_retry(error: &io::Error) -> bool {
+    ///     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<StreamError>());
+    ///     inner.is_some_and(StreamError::is_safe_to_retry)
+    /// }
+    /// assert!(!should_retry(&io::ErrorKind::TimedOut.into()));
+    /// ```
+    #[must_use]
+    pub fn is_safe_to_retry(&self) -> bool {
+        self.reason.is_safe_to_retry()
+    }
+
     /// What a read gives.
     pub(super) fn into_read_error(self) -> io::Error {
         let kind = match self.reason {

@@ -26,6 +26,7 @@ impl Connection {
             return Poll::Ready(Ok(true));
         }
         match self.wire.end() {
+            None if self.wire.is_finished_by_peer() => Poll::Ready(Ok(false)),
             Some(reason) if reason.is_end_of_stream() => Poll::Ready(Ok(false)),
             // Who has said goodbye is owed none.
             Some(CloseReason::TransportEnded) if self.is_closing => Poll::Ready(Ok(false)),
@@ -89,9 +90,12 @@ impl Connection {
     pub(super) fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_all_sent(cx))?;
         if self.write_end().is_none() {
-            self.is_closing = true;
-            if let Err(error) = self.wire.start_send(close_message(1000)) {
-                return Poll::Ready(Err(self.write_failed(error)));
+            self.is_finished = true;
+            if !self.wire.finish(self.clock.now()) {
+                self.is_closing = true;
+                if let Err(error) = self.wire.start_send(close_message(1000)) {
+                    return Poll::Ready(Err(self.write_failed(error)));
+                }
             }
             ready!(self.poll_flush_wire()).map_err(|error| self.write_failed(error))?;
         }
@@ -125,7 +129,7 @@ impl Connection {
 
     /// Why nothing can be written any more.
     fn write_end(&self) -> Option<CloseReason> {
-        self.wire.end().or(self.is_closing.then_some(CloseReason::ClosedLocally))
+        self.wire.end().or(self.is_finished.then_some(CloseReason::ClosedLocally))
     }
 
     fn stream_error(&self, reason: CloseReason) -> StreamError {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::future::{AbortHandle, Abortable};
 use futures_rustls::TlsAcceptor;
-use npws_core::{AcceptId, Link, LinkConfig, PeerGeneration, Rejection, Role};
+use npws_core::{AcceptId, Link, LinkConfig, PeerGeneration, PeerHeader, Rejection, Role};
 use tungstenite::protocol::WebSocketConfig;
 
 use super::Accepts;
@@ -27,12 +27,13 @@ pub(super) struct Plan<R> {
     pub(super) tls: Option<TlsAcceptor>,
     pub(super) websocket: WebSocketConfig,
     pub(super) link: LinkConfig,
-    pub(super) v2: bool,
+    /// What this end says of itself to a v2 peer.
+    pub(super) own: PeerHeader,
 }
 
 impl<R> fmt::Debug for Plan<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan").field("tcp", &self.tcp).field("v2", &self.v2).finish_non_exhaustive()
+        f.debug_struct("Plan").field("tcp", &self.tcp).field("own", &self.own).finish_non_exhaustive()
     }
 }
 
@@ -76,11 +77,13 @@ async fn handshake<R: Runtime>(shared: &Arc<Shared<Accepts<R>>>, id: AcceptId, s
         Err(HeadError::Ended) => return Err(io::ErrorKind::UnexpectedEof.into()),
         Err(HeadError::Io(error)) => return Err(error),
     };
-    let (path, upgrade) = match &request {
-        Ok(request) => (Some(request.path()), request.check_upgrade()),
-        Err(rejection) => (None, Err(*rejection)),
+    let v1 = PeerHeader::from(PeerGeneration::V1);
+    let (path, upgrade, peer) = match &request {
+        Ok(request) => (Some(request.path()), request.check_upgrade(), request.peer()),
+        Err(rejection) => (None, Err(*rejection), v1),
     };
-    let verdict = shared.with(|state, now| state.machine.handle_request(now, id, path, upgrade));
+    let peer = if plan.own.generation == PeerGeneration::V2 { peer } else { v1 };
+    let verdict = shared.with(|state, now| state.machine.handle_request_from(now, id, path, upgrade, peer));
     let (request, connection_id) = match (request, verdict) {
         (Ok(request), Ok(connection_id)) => (request, connection_id),
         (_, verdict) => {
@@ -89,14 +92,13 @@ async fn handshake<R: Runtime>(shared: &Arc<Shared<Accepts<R>>>, id: AcceptId, s
             return Err(io::Error::other(rejection.to_string()));
         }
     };
-    let peer = if plan.v2 { request.generation() } else { PeerGeneration::V1 };
-    let websocket = accept(transport, request, plan.v2, plan.websocket).await?;
+    let websocket = accept(transport, request, plan.own, plan.websocket).await?;
     let now = shared.clock.now();
-    let link = Link::server(plan.link.clone(), peer, rand::random(), now, connection_id);
+    let link = Link::server(plan.link.clone(), peer.generation, rand::random(), now, connection_id);
     let mut wire = Box::new(Wire::new(websocket, link, Role::Server, plan.link.early_data_limit));
     let established = std::future::poll_fn(|cx| wire.poll_establish(cx, shared.clock.now())).await;
     established.map_err(|reason| io::Error::other(reason.to_string()))?;
-    tracing::debug!(id = %connection_id, %peer, "accepted");
+    tracing::debug!(id = %connection_id, peer = %peer.generation, "accepted");
     let slot = Slot::new(connection_id, wire);
     let registered = slot.clone();
     let key = shared.with(|state, now| state.machine.handle_accepted(now, id, peer, registered));

@@ -206,12 +206,13 @@ impl<R: Runtime> ServerPoolBuilder<R> {
         let clock = Clock::new(background.clone());
         let plan = Plan {
             runtime: runtime.clone(),
+            own: self.settings.header(&self.config.pool),
             tcp: self.settings.tcp,
             tls: self.tls.build()?.map(TlsAcceptor::from),
             websocket: websocket_config(self.settings.max_message),
             link: self.config.pool.link.clone(),
-            v2: self.settings.v2,
         };
+        let max_staleness = self.config.pool.max_staleness;
         let machine = Machine::new(self.config, rand::random as Ids, rand::random())?;
         let (handle, registration) = AbortHandle::new_pair();
         let driven = Accepts {
@@ -220,7 +221,7 @@ impl<R: Runtime> ServerPoolBuilder<R> {
             listener: Mutex::new(Some(handle)),
             under_way: Mutex::new(HashMap::new()),
         };
-        let shared = Shared::new(machine, clock, background, self.settings.close_timeout, driven);
+        let shared = Shared::new(machine, clock, background, self.settings.close_timeout, max_staleness, driven);
         runtime.spawn(timer::run(shared.clone()));
         let serving = Abortable::new(serve(shared.clone()), registration);
         runtime.spawn(async move {

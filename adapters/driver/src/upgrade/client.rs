@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 
 use async_tungstenite::{WebSocketStream, client_async_with_config};
-use npws_core::PeerGeneration;
+use npws_core::{PeerGeneration, PeerHeader};
 use tungstenite::error::ProtocolError;
 use tungstenite::handshake::client::{Request, generate_key};
 use tungstenite::http::header::{self, HeaderValue};
@@ -18,7 +18,7 @@ use crate::gate::Gate;
 pub(crate) struct UpgradeRequest {
     uri: Uri,
     headers: HeaderMap,
-    offer_v2: bool,
+    offer: PeerHeader,
 }
 
 impl UpgradeRequest {
@@ -29,7 +29,7 @@ impl UpgradeRequest {
         authority: &str,
         path: &str,
         mut headers: HeaderMap,
-        offer_v2: bool,
+        offer: PeerHeader,
     ) -> Result<Self, http::Error> {
         let uri = Uri::builder().scheme("ws").authority(authority).path_and_query(path).build()?;
         if !headers.contains_key(header::HOST) {
@@ -40,10 +40,10 @@ impl UpgradeRequest {
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        if offer_v2 {
-            headers.insert(PeerGeneration::HEADER, HeaderValue::from_static("2"));
+        if let Some(value) = offer.to_header() {
+            headers.insert(PeerGeneration::HEADER, HeaderValue::from_static(value));
         }
-        Ok(Self { uri, headers, offer_v2 })
+        Ok(Self { uri, headers, offer })
     }
 
     fn with_new_key(&self) -> Result<Request, http::Error> {
@@ -60,13 +60,15 @@ pub(crate) async fn upgrade(
     gate: Gate,
     request: &UpgradeRequest,
     config: WebSocketConfig,
-) -> Result<(WebSocketStream<Gate>, PeerGeneration), UpgradeError> {
+) -> Result<(WebSocketStream<Gate>, PeerHeader), UpgradeError> {
     let with_key = request.with_new_key().map_err(tungstenite::Error::from)?;
     let (mut socket, response) = client_async_with_config(with_key, gate, Some(config)).await?;
     let head = head_length(socket.get_ref().unsettled());
     socket.get_mut().forget_first(head);
     let answered = response.headers().get(PeerGeneration::HEADER).and_then(|value| value.to_str().ok());
-    Ok((socket, PeerGeneration::from_header(answered.filter(|_| request.offer_v2))))
+    // An answer to what was not asked means nothing.
+    let is_v2 = request.offer.generation == PeerGeneration::V2;
+    Ok((socket, PeerHeader::from_header(answered.filter(|_| is_v2))))
 }
 
 /// How long the answer's head is at the front of `read`, of which tungstenite has parsed it already.

@@ -4,7 +4,7 @@ use std::io;
 
 use async_tungstenite::WebSocketStream;
 use futures::{AsyncReadExt, AsyncWriteExt};
-use npws_core::{PeerGeneration, Rejection};
+use npws_core::{PeerGeneration, PeerHeader, Rejection};
 use tungstenite::error::ProtocolError;
 use tungstenite::handshake::server::{create_response, write_response};
 use tungstenite::http::header::{self, HeaderName, HeaderValue};
@@ -53,8 +53,9 @@ impl Request {
         self.head.headers()
     }
 
-    pub(crate) fn generation(&self) -> PeerGeneration {
-        PeerGeneration::from_header(self.headers().get(PeerGeneration::HEADER).and_then(|value| value.to_str().ok()))
+    /// What the peer says of itself.
+    pub(crate) fn peer(&self) -> PeerHeader {
+        PeerHeader::from_header(self.headers().get(PeerGeneration::HEADER).and_then(|value| value.to_str().ok()))
     }
 
     /// Whether this asks for a WebSocket as RFC 6455 section 4.2.1 wants it.
@@ -144,16 +145,18 @@ fn convert(raw: &httparse::Request<'_, '_>) -> Option<tungstenite::handshake::se
     Some(request)
 }
 
-/// Answers a request that [`Request::check_upgrade`] has approved. Says that this end speaks v2 only if the peer does.
+/// Answers a request that [`Request::check_upgrade`] has approved, and says what this end is if the peer did.
 pub(crate) async fn accept(
     mut transport: Transport,
     request: Request,
-    answer_v2: bool,
+    own: PeerHeader,
     config: WebSocketConfig,
 ) -> io::Result<WebSocketStream<Gate>> {
     let mut response = create_response(&request.head).map_err(io::Error::other)?;
-    if answer_v2 && request.generation() == PeerGeneration::V2 {
-        response.headers_mut().insert(PeerGeneration::HEADER, HeaderValue::from_static("2"));
+    if request.peer().generation == PeerGeneration::V2
+        && let Some(value) = own.to_header()
+    {
+        response.headers_mut().insert(PeerGeneration::HEADER, HeaderValue::from_static(value));
     }
     let mut head = Vec::new();
     write_response(&mut head, &response).map_err(io::Error::other)?;

@@ -3,7 +3,7 @@
 use std::task::Poll;
 
 use futures::{AsyncReadExt, StreamExt};
-use npws_core::{PeerGeneration, Rejection};
+use npws_core::{PeerGeneration, PeerHeader, Rejection};
 use tungstenite::Message;
 use tungstenite::http::HeaderMap;
 
@@ -20,6 +20,11 @@ const FIELDS: [&str; 5] = [
     "Sec-WebSocket-Version: 13",
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 ];
+
+fn header(is_v2: bool) -> PeerHeader {
+    let generation = if is_v2 { PeerGeneration::V2 } else { PeerGeneration::V1 };
+    PeerHeader { generation, opens: false }
+}
 
 fn head(first: &str, fields: &[&str]) -> String {
     format!("{first}\r\n{}\r\n\r\n", fields.join("\r\n"))
@@ -56,7 +61,7 @@ fn gate(end: End) -> Gate {
 }
 
 fn request(offer_v2: bool) -> UpgradeRequest {
-    UpgradeRequest::new("pool.example:8443", "/pool?x=1", HeaderMap::new(), offer_v2).unwrap()
+    UpgradeRequest::new("pool.example:8443", "/pool?x=1", HeaderMap::new(), header(offer_v2)).unwrap()
 }
 
 #[test]
@@ -149,16 +154,16 @@ fn the_ends_upgrade_each_other_and_agree_on_the_generation() {
         let serving = async {
             let mut transport = transport(far);
             let request = read_request(&mut transport, HeadLimits::default()).await.unwrap();
-            assert_eq!((request.path(), request.generation()), ("/pool", of_server));
+            assert_eq!((request.path(), request.peer().generation), ("/pool", of_server));
             assert_eq!(request.headers().get("host").unwrap(), "pool.example:8443");
             request.check_upgrade().unwrap();
-            accept(transport, request, answer, config).await.unwrap()
+            accept(transport, request, header(answer), config).await.unwrap()
         };
         let request = request(offer);
         let dialing = upgrade(gate(near), &request, config);
         let ((mut client, generation), mut server) =
             smol::block_on(async { futures::join!(async { dialing.await.unwrap() }, serving) });
-        assert_eq!(generation, of_client);
+        assert_eq!(generation.generation, of_client);
         smol::block_on(async {
             client.send(Message::binary(&b"ping"[..])).await.unwrap();
             assert_eq!(server.next().await.unwrap().unwrap(), Message::binary(&b"ping"[..]));
@@ -175,7 +180,7 @@ fn data_right_behind_a_head_is_kept() {
     let mut socket = smol::block_on(async {
         let mut transport = transport(near);
         let request = read_request(&mut transport, HeadLimits::default()).await.unwrap();
-        accept(transport, request, true, websocket_config(MAX_MESSAGE)).await.unwrap()
+        accept(transport, request, header(true), websocket_config(MAX_MESSAGE)).await.unwrap()
     });
     assert_eq!(socket.get_ref().unsettled(), [&masked(0x82, b"early")[..], &masked(0x82, b"part")[..5]].concat());
     assert_eq!(smol::block_on(socket.next()).unwrap().unwrap(), Message::binary(&b"early"[..]));
@@ -207,7 +212,7 @@ fn frames_right_behind_the_answer_are_all_that_counts_as_read() {
         let id = frame(0x82, &[1, 2, 3, 4]);
         far.send(&[answer.as_bytes(), &id].concat());
         let Poll::Ready(Ok((socket, answered))) = poll_once(&mut upgrading) else { panic!("not upgraded") };
-        assert_eq!(answered, generation, "an answer to what was not asked means nothing");
+        assert_eq!(answered.generation, generation, "an answer to what was not asked means nothing");
         assert_eq!(socket.get_ref().unsettled(), id);
     }
 }
@@ -241,13 +246,13 @@ fn a_users_fields_travel_and_cannot_break_the_upgrade() {
     ] {
         headers.insert(name, value.parse().unwrap());
     }
-    let request = UpgradeRequest::new("pool.example", "/", headers, false).unwrap();
+    let request = UpgradeRequest::new("pool.example", "/", headers, header(false)).unwrap();
     let (near, far) = pipe(1 << 20);
     let mut upgrading = Box::pin(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE)));
     assert!(poll_once(&mut upgrading).is_pending());
     let asked = smol::block_on(read_request(&mut transport(far), HeadLimits::default())).unwrap();
     assert_eq!(asked.check_upgrade(), Ok(()));
-    assert_eq!(asked.generation(), PeerGeneration::V1);
+    assert_eq!(asked.peer().generation, PeerGeneration::V1);
     let field = |name: &str| asked.headers().get(name).map(|value| value.to_str().unwrap());
     assert_eq!(field("authorization"), Some("Bearer x"));
     assert_eq!(field("host"), Some("front.example"));
@@ -257,6 +262,6 @@ fn a_users_fields_travel_and_cannot_break_the_upgrade() {
 #[test]
 fn what_is_no_authority_or_path_is_refused_before_any_dial() {
     for (authority, path) in [("", "/"), ("a b", "/"), ("pool.example", "no slash at all, but spaces")] {
-        assert!(UpgradeRequest::new(authority, path, HeaderMap::new(), true).is_err(), "{authority:?} {path:?}");
+        assert!(UpgradeRequest::new(authority, path, HeaderMap::new(), header(true)).is_err(), "{authority:?} {path:?}");
     }
 }

@@ -21,10 +21,10 @@ impl Wire {
     pub(crate) async fn close(mut self, clock: &Clock, timeout: Duration) {
         let deadline = clock.sleep_until(clock.now() + timeout);
         self.socket.get_mut().end_transcript();
-        let _ = future::select(pin!(self.say_goodbye()), deadline).await;
+        let _ = future::select(pin!(self.say_goodbye(clock)), deadline).await;
     }
 
-    async fn say_goodbye(&mut self) -> Result<(), Error> {
+    async fn say_goodbye(&mut self, clock: &Clock) -> Result<(), Error> {
         self.unflushed = true;
         poll_fn(|cx| self.poll_flush(cx)).await?;
         let has_heard = matches!(
@@ -32,7 +32,9 @@ impl Wire {
             Some(CloseReason::PeerClosed(_) | CloseReason::TransportEnded | CloseReason::TransportFailed)
         );
         if !has_heard {
-            // Refused after a close frame of the link's own, which is as good.
+            self.link.close(clock.now(), CloseReason::ClosedLocally);
+            while self.next_output().is_some() {}
+            // For a link that was over before and said nothing. Refused after a close frame, which is as good.
             let _ = self.start_send(close_message(1000));
             poll_fn(|cx| self.poll_flush(cx)).await?;
             self.hear_goodbye().await;
@@ -72,7 +74,10 @@ impl Wire {
         }
         gate.keep(guard);
         let rest = gate.end_transcript();
-        let read = self.replay.unwrap_or_default().into_frames(self.role, &rest);
+        // Of two users who took it at once neither sees anything of the other.
+        let has_crossed = self.link.end() == Some(CloseReason::ClaimsCrossed);
+        let replay = self.replay.filter(|_| !has_crossed).unwrap_or_default();
+        let read = replay.into_frames(self.role, &rest);
         let role = match self.role {
             Role::Client => tungstenite::protocol::Role::Client,
             Role::Server => tungstenite::protocol::Role::Server,

@@ -98,31 +98,6 @@ fn a_drained_pool_hands_out_nothing_new_but_still_what_the_peer_may_have_taken()
 }
 
 #[test]
-fn a_drain_closes_idle_v2_connections_at_once_and_v1_connections_at_its_end() {
-    let mut pool = server(8);
-    for peer in [V1, V2, V1, V2, V2] {
-        accept(&mut pool, at(0), peer);
-    }
-    let offered = pool.take(at(0), id(3), FOREVER);
-    let claimed = pool.take(at(0), id(4), FOREVER);
-    let key = pool.offered(claimed).unwrap().0;
-    pool.handle_claimed(at(0), key);
-    look(&mut pool);
-    pool.drain(at(1), ms(5000));
-    assert_eq!(look(&mut pool).closed, [(1, CloseReason::Drained)]);
-    pool.cancel(at(2), offered);
-    assert_eq!(look(&mut pool).closed, [(3, CloseReason::Drained)], "it became idle again");
-    pool.cancel(at(2), claimed);
-    pool.handle_timeout(at(5000));
-    assert!(look(&mut pool).closed.is_empty());
-    assert_eq!(pool.poll_timeout(), Some(at(5001)));
-    pool.handle_timeout(at(5001));
-    let seen = look(&mut pool);
-    assert_eq!(seen.closed, [(0, CloseReason::Drained), (2, CloseReason::Drained), (4, CloseReason::Drained)]);
-    assert!(seen.is_closed);
-}
-
-#[test]
 fn a_drain_ends_every_take_that_nothing_can_serve_any_more() {
     let (mut pool, keys) = stocked(2);
     let other = pool.take(at(0), id(9), FOREVER);

@@ -1,8 +1,12 @@
 //! What users and peers of a pool get, as seen from outside the machine.
 
+mod accepts;
 mod client;
 mod controller;
 mod dials;
+mod drain;
+mod freshness;
+mod halves;
 mod lifecycle;
 mod server;
 mod takes;
@@ -13,7 +17,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::*;
-use crate::{ClientConfig, CloseReason, ConnectionId, PeerGeneration, PoolConfig, ServerConfig, TakeError};
+use crate::{ClientConfig, CloseReason, ConnectionId, PeerGeneration, PeerHeader, PoolConfig, ServerConfig, TakeError};
 
 type Client = ClientPool<u32>;
 type Server = ServerPool<u32, Box<dyn FnMut() -> [u8; 4]>>;
@@ -40,6 +44,7 @@ fn id(number: u32) -> ConnectionId {
 struct Seen {
     woken: Vec<WaiterId>,
     closed: Vec<(u32, CloseReason)>,
+    asked_back: Vec<ConnectionKey>,
     dials: Vec<DialId>,
     aborted_dials: Vec<DialId>,
     aborted_accepts: Vec<AcceptId>,
@@ -57,6 +62,7 @@ fn look<S: Side<u32>>(pool: &mut Pool<u32, S>) -> Seen {
             Output::Dial(dial) => seen.dials.push(dial),
             Output::AbortDial(dial) => seen.aborted_dials.push(dial),
             Output::AbortAccept(accept) => seen.aborted_accepts.push(accept),
+            Output::AskBack(key) => seen.asked_back.push(key),
             Output::Round { .. } => {}
             Output::StopListening => seen.stopped_listening = true,
             Output::Closed => seen.is_closed = true,
@@ -126,6 +132,14 @@ fn stocked(count: usize) -> (Server, Vec<ConnectionKey>) {
     (pool, keys)
 }
 
+/// A server pool of v2 connections 0 to `count - 1`, in this order.
+fn stocked_v2(count: usize) -> (Server, Vec<ConnectionKey>) {
+    let mut pool = server(64);
+    let keys = (0..count).map(|_| accept(&mut pool, at(0), V2)).collect();
+    look(&mut pool);
+    (pool, keys)
+}
+
 /// Rounds every 100 ms at a fixed capacity, ten seconds for a dial.
 fn client_config(capacity: usize) -> ClientConfig {
     ClientConfig {
@@ -138,6 +152,11 @@ fn client_config(capacity: usize) -> ClientConfig {
 
 fn client_with(config: ClientConfig) -> Client {
     ClientPool::new(config, 7, at(0)).unwrap()
+}
+
+/// A peer that opens connections.
+fn opener() -> PeerHeader {
+    PeerHeader { generation: V2, opens: true }
 }
 
 /// A client pool whose first round has begun, and its dials.
@@ -154,7 +173,7 @@ fn run(pool: &mut Client, now: Instant) -> Vec<DialId> {
 }
 
 /// Ends a dial with a connection; the payload is the ID's number.
-fn dialed(pool: &mut Client, now: Instant, dial: DialId, number: u32, peer: PeerGeneration) -> ConnectionKey {
+fn dialed(pool: &mut Client, now: Instant, dial: DialId, number: u32, peer: impl Into<PeerHeader>) -> ConnectionKey {
     let key = pool.handle_dialed(now, dial, id(number), peer, number).expect("it is registered");
     pool.assert_consistent();
     key

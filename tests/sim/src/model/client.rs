@@ -1,11 +1,10 @@
 //! A client pool in lockstep. When it dials depends on its jitter, so of that the promises are checked, not the moments.
 
-use npws_core::{
-    ClientConfig, ClientPool, CloseReason, DialFailure, DialId, Dialing, Instant, PeerGeneration, Policy, Role,
-};
+use npws_core::{ClientConfig, ClientPool, CloseReason, DialFailure, DialId, Dialing, Instant, Policy, Role};
 
 use super::lockstep::{Asked, Lockstep, choose};
 use super::op::Op;
+use super::pool::Want;
 use super::{id, ms, short_lived};
 
 const CAPACITY: usize = 4;
@@ -31,7 +30,7 @@ struct Run {
     failures: u64,
 }
 
-/// Does `ops` to a client pool and to its model.
+/// Does `ops` to a client pool and to its model: to one that opens connections, and to one that does not.
 ///
 /// # Panics
 /// When the pool does something else than the model, or breaks a promise about dials.
@@ -41,6 +40,13 @@ struct Run {
 /// check_client(Op::read(b"any bytes at all"));
 /// ```
 pub fn check_client(ops: impl IntoIterator<Item = Op>) {
+    let ops: Vec<_> = ops.into_iter().collect();
+    for opens in [false, true] {
+        check(&ops, opens);
+    }
+}
+
+fn check(ops: &[Op], opens: bool) {
     let config = ClientConfig {
         capacity: CAPACITY..=CAPACITY,
         interval: ms(INTERVAL)..=ms(INTERVAL),
@@ -48,7 +54,7 @@ pub fn check_client(ops: impl IntoIterator<Item = Op>) {
         max_concurrent_dials: MAX_DIALS,
         backoff: ms(PAUSE)..=ms(500),
         policy: Policy::Fixed,
-        pool: short_lived(true),
+        pool: short_lived(opens),
     };
     let common = config.pool.clone();
     let pool = ClientPool::new(config, 1, Instant::ZERO);
@@ -61,7 +67,7 @@ pub fn check_client(ops: impl IntoIterator<Item = Op>) {
         failing_since: None,
         failures: 0,
     };
-    for op in ops {
+    for &op in ops {
         run.apply(op);
         let asked = run.lockstep.compare();
         run.check_dials(&asked);
@@ -122,12 +128,8 @@ impl Run {
     /// Surplus is closed oldest first, one a round, and only where the peer notices.
     fn trim(&mut self) {
         let model = &mut self.lockstep.model;
-        let idle = model.idle();
-        let closable = idle.iter().copied().find(|&index| {
-            let connection = &model.connections[index];
-            connection.peer == PeerGeneration::V2 && !model.is_reserved(connection.id)
-        });
-        if let Some(oldest) = closable.filter(|_| idle.len() > CAPACITY) {
+        let closable = model.available().into_iter().find(|&index| model.can_spare(index));
+        if let Some(oldest) = closable.filter(|_| model.idle().len() > CAPACITY) {
             model.close_one(oldest, CloseReason::Surplus);
         }
     }
@@ -182,10 +184,15 @@ impl Run {
     /// Who waits is dialed for, unless the server fails or has just closed what it accepted.
     fn check_refill(&self) {
         let model = &self.lockstep.model;
-        let target = CAPACITY + model.waiting_next();
-        let is_complete = self.in_flight() == MAX_DIALS || model.idle().len() + self.in_flight() >= target;
+        let (idle, waiting, (even, odd)) = (model.idle().len(), model.waiting_next(), model.halves());
+        // Neither end is to be left without one, within twice the capacity.
+        let lacks_a_half = (even == 0) != (odd == 0);
+        let missing = if idle >= CAPACITY && lacks_a_half { 1 } else { CAPACITY.saturating_sub(idle) };
+        let target = (idle + missing + waiting).min(2 * CAPACITY + waiting);
+        let is_complete = self.in_flight() == MAX_DIALS || idle + self.in_flight() >= target;
         let is_quiet = model.last_death.is_some_and(|death| model.now < death + ms(PAUSE));
-        if !model.waiting().is_empty() && self.failing_since.is_none() && !is_quiet {
+        let wants_any = model.waiting().iter().any(|&waiter| model.waiters[waiter].want != Want::Claimed);
+        if wants_any && self.failing_since.is_none() && !is_quiet {
             assert!(is_complete || self.is_late(), "somebody waits, and nobody dials");
         }
     }

@@ -1,13 +1,13 @@
 //! Machine and model side by side: the same is done to both, and what comes of it is compared.
 
 use npws_core::{
-    AcceptId, CloseReason, ConnectionId, ConnectionKey, DialId, Instant, Output, PeerGeneration, Pool, PoolConfig,
-    Role, Side, TakeError, WaiterId,
+    AcceptId, CloseReason, ConnectionId, ConnectionKey, DialId, Instant, Output, PeerHeader, Pool, PoolConfig, Role,
+    Side, TakeError, WaiterId,
 };
 
 use super::id;
 use super::op::Op;
-use super::pool::{Life, Model, Outcome, Standing};
+use super::pool::{Life, Model, Outcome, Standing, Want};
 
 /// What is registered for a handshake that had been given up before.
 const STALE: u32 = u32::MAX;
@@ -67,7 +67,7 @@ impl<S: Side<u32>> Lockstep<S> {
         &mut self,
         key: Option<ConnectionKey>,
         id: ConnectionId,
-        peer: PeerGeneration,
+        peer: PeerHeader,
         is_expected: bool,
     ) {
         assert_eq!(key.map(ConnectionKey::id), is_expected.then_some(id), "what was registered");
@@ -86,11 +86,37 @@ impl<S: Side<u32>> Lockstep<S> {
         match op {
             Op::Take { id: number, timeout } => {
                 self.waiters.push(self.pool.take(now, id(number), timeout));
-                self.model.take(Some(id(number)), timeout);
+                self.model.take(Want::Id(id(number)), timeout);
             }
             Op::TakeNext { timeout } => {
                 self.waiters.push(self.pool.take_next(now, timeout));
-                self.model.take(None, timeout);
+                self.model.take(Want::Next, timeout);
+            }
+            Op::Accept { timeout } => {
+                self.waiters.push(self.pool.accept(now, timeout));
+                self.model.take(Want::Claimed, timeout);
+            }
+            Op::Stale(number) => {
+                if let Some((index, key)) = self.looked_at(number) {
+                    assert_eq!(self.pool.handle_stale(now, key), self.model.stale(index), "whether {key:?} is held");
+                }
+            }
+            Op::Proved(number) => {
+                let is_held = |index: usize| self.model.connections[index].standing == Standing::Held;
+                if let Some((index, key)) = choose(&self.keys, number, is_held) {
+                    self.pool.handle_proved(now, key);
+                    self.model.proved(index);
+                }
+            }
+            Op::DeadOnTake(number, reason) => {
+                if let Some((index, key)) = self.looked_at(number) {
+                    self.pool.handle_dead_on_take(now, key, reason);
+                    self.model.dead_on_take(index, reason);
+                }
+            }
+            Op::RoundTrip(rtt) => {
+                self.pool.handle_round_trip(rtt);
+                self.model.measure(rtt);
             }
             Op::Complete(number) => {
                 if let Some((index, _)) = self.waiter(number) {
@@ -148,6 +174,11 @@ impl<S: Side<u32>> Lockstep<S> {
         choose(&self.keys, number, |index| self.model.is_present(index))
     }
 
+    /// A connection that a driver has reason to look at: an offered one.
+    fn looked_at(&self, number: u8) -> Option<(usize, ConnectionKey)> {
+        choose(&self.keys, number, |index| self.model.connections[index].offered_to.is_some())
+    }
+
     fn waiter(&self, number: u8) -> Option<(usize, WaiterId)> {
         choose(&self.waiters, number, |index| !matches!(self.model.waiters[index].outcome, Outcome::Over))
     }
@@ -162,7 +193,7 @@ impl<S: Side<u32>> Lockstep<S> {
         let outcome = self.pool.complete(self.model.now, waiter);
         if let Some(Ok(taken)) = &outcome {
             let connection = &self.model.connections[taken.connection as usize];
-            assert_eq!((taken.key.id(), taken.peer), (connection.id, connection.peer), "what was taken");
+            assert_eq!((taken.key.id(), taken.peer), (connection.id, connection.peer.generation), "what was taken");
         }
         assert_eq!(outcome.map(|outcome| outcome.map(|taken| taken.connection)), expected, "outcome of {waiter:?}");
     }
@@ -171,11 +202,13 @@ impl<S: Side<u32>> Lockstep<S> {
     pub(super) fn compare(&mut self) -> Asked {
         let mut asked = Asked::default();
         let (mut woken, mut closed, mut unexpected, mut is_closed) = (Vec::new(), Vec::new(), Vec::new(), false);
+        let mut asked_back = Vec::new();
         while let Some(output) = self.pool.poll_output() {
             assert!(!is_closed || self.was_closed, "the end is not the last to be named");
             match output {
                 Output::Wake(waiter) => woken.push(waiter),
                 Output::Close { connection, reason } => closed.push((connection, reason)),
+                Output::AskBack(key) => asked_back.push(key),
                 Output::Dial(dial) => asked.dials.push(dial),
                 Output::AbortDial(dial) => asked.aborted_dials.push(dial),
                 Output::AbortAccept(accept) => asked.aborted_accepts.push(accept),
@@ -187,6 +220,8 @@ impl<S: Side<u32>> Lockstep<S> {
         }
         assert!(unexpected.is_empty(), "the model does not know {unexpected:?}");
         self.pool.assert_consistent();
+        let expected = core::mem::take(&mut self.model.asked_back).into_iter();
+        assert_eq!(asked_back, expected.map(|index| self.keys[index]).collect::<Vec<_>>(), "what is asked back");
         self.compare_closed(closed);
         self.compare_waiters(&woken);
         self.compare_stats();
@@ -230,7 +265,7 @@ impl<S: Side<u32>> Lockstep<S> {
         for connection in &model.connections {
             let place = match connection.standing {
                 _ if connection.offered_to.is_some() => 0,
-                Standing::Idle => 1,
+                Standing::Idle | Standing::Held => 1,
                 Standing::Claimed => 2,
                 Standing::Retained(_) => 3,
                 Standing::Taken => 4,
@@ -243,7 +278,12 @@ impl<S: Side<u32>> Lockstep<S> {
             counts,
             "offered, idle, claimed, retained, taken"
         );
-        assert_eq!(self.pool.active(), stats.idle);
+        assert_eq!(self.pool.active(), model.available().len(), "what can be handed out");
+        assert_eq!((stats.dead_on_take, stats.round_trip), (model.dead_on_take, model.round_trip), "dead, round trip");
+        for (index, &key) in self.keys.iter().enumerate() {
+            let payload = self.pool.connection(key).map(|payload| *payload as usize);
+            assert_eq!(payload, model.is_present(index).then_some(index), "what stands for {key:?}");
+        }
         assert_eq!(stats.waiters, model.waiting().len(), "waiters");
         let totals = [model.connections.len(), model.taken_total, model.closed_total].map(|total| total as u64);
         assert_eq!([stats.registered_total, stats.taken_total, stats.closed_total], totals, "totals");

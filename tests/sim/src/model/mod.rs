@@ -5,6 +5,8 @@
 //! promises about dials.
 
 mod client;
+mod ending;
+mod events;
 mod lockstep;
 mod op;
 mod pool;
@@ -26,6 +28,6 @@ fn id(number: u8) -> ConnectionId {
 }
 
 /// Limits short enough for a story of a few hundred steps to cross them.
-fn short_lived(control_channel: bool) -> PoolConfig {
-    PoolConfig { retention: ms(300), tombstone: ms(400), control_channel, ..PoolConfig::default() }
+fn short_lived(opens: bool) -> PoolConfig {
+    PoolConfig { retention: ms(300), tombstone: ms(400), control_channel: true, opens, ..PoolConfig::default() }
 }

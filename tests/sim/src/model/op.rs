@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use npws_core::{CloseReason, PeerGeneration};
+use npws_core::{CloseReason, PeerHeader};
 
 use super::ms;
 
@@ -25,6 +25,19 @@ pub enum Op {
         /// How long to wait.
         timeout: Duration,
     },
+    /// `accept`.
+    Accept {
+        /// How long to wait.
+        timeout: Duration,
+    },
+    /// `handle_stale`.
+    Stale(u8),
+    /// `handle_proved`.
+    Proved(u8),
+    /// `handle_dead_on_take`.
+    DeadOnTake(u8, CloseReason),
+    /// `handle_round_trip`.
+    RoundTrip(Duration),
     /// `complete`.
     Complete(u8),
     /// `cancel`.
@@ -53,8 +66,8 @@ pub enum Op {
         handshake: u8,
         /// The last byte of the ID that a client is told.
         id: u8,
-        /// The generation of the peer.
-        peer: PeerGeneration,
+        /// What the peer says of itself.
+        peer: PeerHeader,
     },
     /// A handshake fails.
     Fail(u8),
@@ -73,6 +86,8 @@ pub enum Op {
         path: bool,
         /// Whether it asks for an upgrade.
         upgrade: Upgrade,
+        /// What the peer says of itself.
+        peer: PeerHeader,
     },
 }
 
@@ -97,8 +112,7 @@ impl Op {
     /// ```
     #[must_use]
     pub fn from_bytes([kind, a, b, c]: [u8; 4]) -> Self {
-        let peer = if c & 1 == 0 { PeerGeneration::V1 } else { PeerGeneration::V2 };
-        match kind % 64 {
+        match kind % 80 {
             0..=7 => Self::Take { id: a % 16, timeout: timeout(b) },
             8..=15 => Self::TakeNext { timeout: timeout(b) },
             16..=20 => Self::Complete(a),
@@ -112,11 +126,16 @@ impl Op {
             34 if a < 8 => Self::Close,
             32..=38 => Self::Wait(ms(u64::from(b) * 2)),
             39 => Self::Late(ms(u64::from(b))),
-            40..=50 => Self::Arrive { handshake: a, id: b % 16, peer },
+            40..=50 => Self::Arrive { handshake: a, id: b % 16, peer: peer(c) },
             51..=53 => Self::Fail(a),
             54..=57 => Self::Incoming { allowed: a < 230 },
             58 => Self::Secured(a),
-            _ => Self::Request { handshake: a, path: b < 230, upgrade: upgrade(c) },
+            59..=63 => Self::Request { handshake: a, path: b < 230, upgrade: upgrade(c), peer: peer(b) },
+            64..=67 => Self::Accept { timeout: timeout(b) },
+            68..=72 => Self::Stale(a),
+            73..=76 => Self::Proved(a),
+            77..=78 => Self::DeadOnTake(a, reason(b)),
+            _ => Self::RoundTrip(ms(u64::from(a) * u64::from(b))),
         }
     }
 
@@ -130,6 +149,10 @@ impl Op {
     }
 }
 
+fn peer(byte: u8) -> PeerHeader {
+    PeerHeader::from_header([None, Some("2"), Some("2; open"), Some("2; open")][usize::from(byte % 4)])
+}
+
 fn timeout(byte: u8) -> Duration {
     match byte {
         0..=63 => Duration::ZERO,
@@ -139,9 +162,11 @@ fn timeout(byte: u8) -> Duration {
 }
 
 fn reason(byte: u8) -> CloseReason {
-    match byte % 4 {
+    match byte % 8 {
         0 => CloseReason::TransportFailed,
         1 => CloseReason::KeepaliveTimeout,
+        2 => CloseReason::IdleAge,
+        3 => CloseReason::PeerDrained,
         _ => CloseReason::PeerClosed(Some(1000 + u16::from(byte % 2))),
     }
 }

@@ -2,11 +2,15 @@
 
 use core::time::Duration;
 
-use npws_core::{CloseReason, ConnectionId, Instant, PeerGeneration, PoolConfig, Role, TakeError};
+use npws_core::{
+    CloseReason, ConnectionId, Instant, PeerGeneration, PeerHeader, PoolConfig, Role, TakeError, may_take,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     Idle,
+    /// Not to be handed out: it is to be proved alive, or was asked back.
+    Held,
     Claimed,
     Retained(Instant),
     Taken,
@@ -16,9 +20,13 @@ pub(super) enum Standing {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
-    pub(super) peer: PeerGeneration,
+    pub(super) peer: PeerHeader,
     pub(super) standing: Standing,
     pub(super) offered_to: Option<usize>,
+    /// When the peer took it, counted in claims.
+    pub(super) turn: Option<usize>,
+    /// Who was offered it when it had just been proved alive.
+    pub(super) proved_for: Option<usize>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +37,17 @@ pub(super) enum Outcome {
     Over,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    Id(ConnectionId),
+    Next,
+    Claimed,
+}
+
 #[derive(Debug)]
 pub(super) struct Waiter {
-    id: Option<ConnectionId>,
-    deadline: Instant,
+    pub(super) want: Want,
+    pub(super) deadline: Instant,
     pub(super) outcome: Outcome,
 }
 
@@ -46,14 +61,19 @@ pub(super) enum Life {
 #[derive(Debug)]
 pub(super) struct Model {
     role: Role,
-    config: PoolConfig,
+    pub(super) config: PoolConfig,
     pub(super) now: Instant,
     pub(super) life: Life,
     pub(super) connections: Vec<Connection>,
     pub(super) waiters: Vec<Waiter>,
-    tombstones: Vec<(ConnectionId, CloseReason, Instant)>,
+    pub(super) tombstones: Vec<(ConnectionId, CloseReason, Instant)>,
     /// What was closed since the last look.
     pub(super) closed: Vec<(usize, CloseReason)>,
+    /// What was asked back since the last look.
+    pub(super) asked_back: Vec<usize>,
+    pub(super) claims: usize,
+    pub(super) dead_on_take: u64,
+    pub(super) round_trip: Option<Duration>,
     pub(super) closed_total: usize,
     pub(super) taken_total: usize,
     /// When a connection last died without having been claimed.
@@ -71,6 +91,10 @@ impl Model {
             waiters: Vec::new(),
             tombstones: Vec::new(),
             closed: Vec::new(),
+            asked_back: Vec::new(),
+            claims: 0,
+            dead_on_take: 0,
+            round_trip: None,
             closed_total: 0,
             taken_total: 0,
             last_death: None,
@@ -90,12 +114,57 @@ impl Model {
         (0..self.connections.len()).filter(|&index| self.is_present(index)).collect()
     }
 
-    pub(super) fn idle(&self) -> Vec<usize> {
-        let is_idle = |index: &usize| {
+    fn unoffered(&self, standings: &[Standing]) -> Vec<usize> {
+        let is_there = |index: &usize| {
             let connection = &self.connections[*index];
-            connection.standing == Standing::Idle && connection.offered_to.is_none()
+            standings.contains(&connection.standing) && connection.offered_to.is_none()
         };
-        (0..self.connections.len()).filter(is_idle).collect()
+        (0..self.connections.len()).filter(is_there).collect()
+    }
+
+    /// What can be handed out.
+    pub(super) fn available(&self) -> Vec<usize> {
+        self.unoffered(&[Standing::Idle])
+    }
+
+    /// What counts towards the capacity.
+    pub(super) fn idle(&self) -> Vec<usize> {
+        self.unoffered(&[Standing::Idle, Standing::Held])
+    }
+
+    pub(super) fn is_v2(&self, index: usize) -> bool {
+        self.connections[index].peer.generation == PeerGeneration::V2
+    }
+
+    /// Whether this end and the peer both take what comes next.
+    pub(super) fn both_open(&self, peer: PeerHeader) -> bool {
+        self.config.opens && peer.opens && peer.generation == PeerGeneration::V2
+    }
+
+    /// Whether this is a connection of which the ID says whose it is to take next.
+    fn is_divided(&self, index: usize) -> bool {
+        let Connection { id, peer, .. } = self.connections[index];
+        self.both_open(peer) && !self.is_reserved(id)
+    }
+
+    fn may_be_next(&self, index: usize) -> bool {
+        let Connection { id, peer, .. } = self.connections[index];
+        !self.is_reserved(id) && may_take(self.role, self.both_open(peer), id)
+    }
+
+    /// How many idle connections are the server's to take next, and how many the client's.
+    pub(super) fn halves(&self) -> (usize, usize) {
+        let divided: Vec<_> = self.idle().into_iter().filter(|&index| self.is_divided(index)).collect();
+        let odd = divided.iter().filter(|&&index| self.connections[index].id.to_bytes()[3] % 2 == 1).count();
+        (divided.len() - odd, odd)
+    }
+
+    /// Whether the pool could close this one to get rid of a surplus.
+    pub(super) fn can_spare(&self, index: usize) -> bool {
+        let (even, odd) = self.halves();
+        let (own, other) = if self.connections[index].id.to_bytes()[3] % 2 == 1 { (odd, even) } else { (even, odd) };
+        let is_small = self.is_divided(index) && (own < 2 || own < other);
+        self.is_v2(index) && !self.is_reserved(self.connections[index].id) && !is_small
     }
 
     pub(super) fn waiting(&self) -> Vec<usize> {
@@ -103,10 +172,14 @@ impl Model {
     }
 
     pub(super) fn waiting_next(&self) -> usize {
-        self.waiting().iter().filter(|&&waiter| self.waiters[waiter].id.is_none()).count()
+        self.waiting().iter().filter(|&&waiter| self.waiters[waiter].want == Want::Next).count()
     }
 
-    fn registered(&self, id: ConnectionId) -> Option<usize> {
+    pub(super) fn waiting_for(&self, id: ConnectionId) -> Vec<usize> {
+        self.waiting().into_iter().filter(|&waiter| self.waiters[waiter].want == Want::Id(id)).collect()
+    }
+
+    pub(super) fn registered(&self, id: ConnectionId) -> Option<usize> {
         self.present().into_iter().find(|&index| self.connections[index].id == id)
     }
 
@@ -123,24 +196,30 @@ impl Model {
         self.config.control_channel && id.is_control()
     }
 
-    pub(super) fn take(&mut self, id: Option<ConnectionId>, timeout: Duration) -> usize {
+    pub(super) fn take(&mut self, want: Want, timeout: Duration) {
         let waiter = self.waiters.len();
-        let outcome = self.refusal(id).map_or(Outcome::Waiting, Outcome::Failed);
-        self.waiters.push(Waiter { id, deadline: self.now + timeout, outcome });
+        let outcome = self.refusal(want).map_or(Outcome::Waiting, Outcome::Failed);
+        self.waiters.push(Waiter { want, deadline: self.now + timeout, outcome });
         self.pair();
         if timeout.is_zero() && self.waiters[waiter].outcome == Outcome::Waiting {
             self.fail(waiter, TakeError::Timeout);
         }
         self.settle();
-        waiter
     }
 
-    fn refusal(&self, id: Option<ConnectionId>) -> Option<TakeError> {
+    fn refusal(&self, want: Want) -> Option<TakeError> {
         let draining = (!self.is_open()).then_some(TakeError::Draining);
         if self.life == Life::Closed {
             return Some(TakeError::Closed);
         }
-        let Some(id) = id else { return draining };
+        let id = match want {
+            Want::Id(id) => id,
+            Want::Next => return draining,
+            Want::Claimed => return None,
+        };
+        if self.registered(id).is_some_and(|index| self.connections[index].standing == Standing::Held) {
+            return draining;
+        }
         if self.registered(id).is_some() || (id.is_control() && self.is_open()) {
             return None;
         }
@@ -173,221 +252,50 @@ impl Model {
         }
         self.pair();
         if !self.is_open() {
-            self.close_idle_v2();
+            self.ask_back_idle();
         }
         self.settle();
     }
 
-    pub(super) fn register(&mut self, id: ConnectionId, peer: PeerGeneration) -> usize {
+    pub(super) fn register(&mut self, id: ConnectionId, peer: PeerHeader) {
         if let Some(former) = self.registered(id) {
             self.end(former, CloseReason::Replaced);
         }
         self.forget(id);
-        self.connections.push(Connection { id, peer, standing: Standing::Idle, offered_to: None });
+        let (standing, offered_to, turn, proved_for) = (Standing::Idle, None, None, None);
+        self.connections.push(Connection { id, peer, standing, offered_to, turn, proved_for });
         self.pair();
         self.settle();
-        self.connections.len() - 1
-    }
-
-    pub(super) fn close_one(&mut self, index: usize, reason: CloseReason) {
-        self.discard(index, reason);
-        self.pair();
-        self.settle();
-    }
-
-    pub(super) fn claim(&mut self, index: usize) {
-        if self.connections[index].standing == Standing::Idle {
-            self.connections[index].standing = Standing::Claimed;
-            self.leave_to_takes_by_id(index);
-        }
-        self.settle();
-    }
-
-    pub(super) fn retain(&mut self, index: usize) {
-        if matches!(self.connections[index].standing, Standing::Idle | Standing::Claimed) {
-            self.connections[index].standing = Standing::Retained(self.now + self.config.retention);
-            self.leave_to_takes_by_id(index);
-        }
-        self.settle();
-    }
-
-    fn leave_to_takes_by_id(&mut self, index: usize) {
-        if let Some(waiter) = self.connections[index].offered_to.filter(|&waiter| self.waiters[waiter].id.is_none()) {
-            self.connections[index].offered_to = None;
-            self.requeue(waiter);
-        }
-        self.pair();
-    }
-
-    pub(super) fn release(&mut self, index: usize) {
-        if self.connections[index].standing == Standing::Taken {
-            let id = self.connections[index].id;
-            self.connections[index].standing = Standing::Gone;
-            if self.registered(id).is_none() {
-                self.give_up(id, CloseReason::Taken);
-            }
-        }
-        self.settle();
-    }
-
-    pub(super) fn flush(&mut self) {
-        for index in self.present() {
-            self.discard(index, CloseReason::Flushed);
-        }
-        self.settle();
-    }
-
-    pub(super) fn drain(&mut self, timeout: Duration) {
-        if let Life::Draining(until) = &mut self.life {
-            *until = (*until).min(self.now + timeout);
-        }
-        if self.is_open() {
-            self.life = Life::Draining(self.now + timeout);
-            for waiter in self.waiting() {
-                if self.waiters[waiter].id.is_none_or(|id| self.registered(id).is_none()) {
-                    self.fail(waiter, TakeError::Draining);
-                }
-            }
-            self.close_idle_v2();
-        }
-        self.settle();
-    }
-
-    fn close_idle_v2(&mut self) {
-        for index in self.idle() {
-            if self.connections[index].peer == PeerGeneration::V2 {
-                self.discard(index, CloseReason::Drained);
-            }
-        }
-    }
-
-    pub(super) fn close(&mut self) {
-        if self.life != Life::Closed {
-            self.life = Life::Closed;
-            for waiter in self.waiting() {
-                self.fail(waiter, TakeError::Closed);
-            }
-            for index in self.present() {
-                if let Some(waiter) = self.connections[index].offered_to {
-                    self.fail(waiter, TakeError::Closed);
-                }
-                self.end(index, CloseReason::PoolClosed);
-            }
-        }
-    }
-
-    pub(super) fn handle_timeout(&mut self) {
-        for waiter in self.waiting() {
-            if self.waiters[waiter].deadline <= self.now {
-                self.fail(waiter, TakeError::Timeout);
-            }
-        }
-        for index in self.present() {
-            let Connection { standing, offered_to, .. } = self.connections[index];
-            if offered_to.is_none() && matches!(standing, Standing::Retained(until) if until <= self.now) {
-                self.discard(index, CloseReason::RetentionExpired);
-            }
-        }
-        self.settle();
-    }
-
-    /// When the next waiter, retained connection or drain comes to its end.
-    pub(super) fn next_timeout(&self) -> Option<Instant> {
-        let waiters = self.waiting().into_iter().map(|waiter| self.waiters[waiter].deadline);
-        let retained = self.present().into_iter().filter_map(|index| match self.connections[index] {
-            Connection { standing: Standing::Retained(until), offered_to: None, .. } => Some(until),
-            _ => None,
-        });
-        let drain = if let Life::Draining(until) = self.life { Some(until) } else { None };
-        waiters.chain(retained).chain(drain).min()
-    }
-
-    /// Ends a drain that is over, whatever else it was that happened.
-    pub(super) fn settle(&mut self) {
-        if let Life::Draining(until) = self.life
-            && (self.present().is_empty() || until <= self.now)
-        {
-            for index in self.present() {
-                self.discard(index, CloseReason::Drained);
-            }
-            self.close();
-        }
-    }
-
-    /// A connection ends, and with it the hopes of those who want this one.
-    fn discard(&mut self, index: usize, reason: CloseReason) {
-        if !self.is_present(index) {
-            return;
-        }
-        let Connection { id, offered_to, .. } = self.connections[index];
-        let comes_again = id.is_control() && self.is_open();
-        if let Some(waiter) = offered_to.filter(|&waiter| self.waiters[waiter].id.is_some() && !comes_again) {
-            self.fail(waiter, TakeError::Gone(reason));
-        }
-        self.end(index, reason);
-        self.give_up(id, reason);
-    }
-
-    /// A connection ends; who was offered it waits again.
-    fn end(&mut self, index: usize, reason: CloseReason) {
-        let is_ours = matches!(reason, CloseReason::Flushed | CloseReason::Surplus);
-        let connection = &mut self.connections[index];
-        if connection.standing == Standing::Idle && !is_ours {
-            self.last_death = Some(self.now);
-        }
-        connection.standing = Standing::Gone;
-        if let Some(waiter) = connection.offered_to.take()
-            && self.waiters[waiter].outcome == Outcome::Offered(index)
-        {
-            self.requeue(waiter);
-        }
-        self.closed.push((index, reason));
-        self.closed_total += 1;
-    }
-
-    pub(super) fn give_up(&mut self, id: ConnectionId, reason: CloseReason) {
-        if id.is_control() && self.is_open() {
-            return;
-        }
-        self.tombstones.push((id, reason, self.now + self.config.tombstone));
-        for waiter in self.waiting() {
-            if self.waiters[waiter].id == Some(id) {
-                self.fail(waiter, TakeError::Gone(reason));
-            }
-        }
-    }
-
-    pub(super) fn forget(&mut self, id: ConnectionId) {
-        self.tombstones.retain(|(buried, ..)| *buried != id);
-    }
-
-    fn requeue(&mut self, waiter: usize) {
-        let Waiter { id, deadline, .. } = self.waiters[waiter];
-        match self.life {
-            Life::Draining(_) if id.is_none() => self.fail(waiter, TakeError::Draining),
-            _ if deadline <= self.now => self.fail(waiter, TakeError::Timeout),
-            _ => self.waiters[waiter].outcome = Outcome::Waiting,
-        }
-    }
-
-    fn fail(&mut self, waiter: usize, error: TakeError) {
-        self.waiters[waiter].outcome = Outcome::Failed(error);
     }
 
     /// Gives every waiter what it could have: first who wants one connection, then who wants any; first come, first
     /// served.
-    fn pair(&mut self) {
+    pub(super) fn pair(&mut self) {
         for waiter in self.waiting() {
-            if let Some(index) = self.waiters[waiter].id.and_then(|id| self.registered(id))
+            if let Want::Id(id) = self.waiters[waiter].want
+                && let Some(index) = self.registered(id)
                 && self.connections[index].offered_to.is_none()
+                && self.connections[index].standing != Standing::Held
             {
                 self.offer(index, waiter);
             }
         }
         for waiter in self.waiting() {
-            let idle = self.idle().into_iter().filter(|&index| !self.is_reserved(self.connections[index].id));
-            let next = if self.role == Role::Client { idle.max() } else { idle.min() };
-            if let Some(index) = next.filter(|_| self.waiters[waiter].id.is_none()) {
+            let found = match self.waiters[waiter].want {
+                Want::Id(_) => None,
+                Want::Next => {
+                    let idle = self.available().into_iter().filter(|&index| self.may_be_next(index));
+                    if self.role == Role::Client { idle.max() } else { idle.min() }
+                }
+                Want::Claimed => {
+                    let is_free = |index: &usize| {
+                        let Connection { id, turn, offered_to, .. } = self.connections[*index];
+                        turn.is_some() && offered_to.is_none() && !self.is_reserved(id)
+                    };
+                    self.present().into_iter().filter(is_free).min_by_key(|&index| self.connections[index].turn)
+                }
+            };
+            if let Some(index) = found {
                 self.offer(index, waiter);
             }
         }

@@ -1,9 +1,11 @@
 //! A server pool in lockstep: handshakes, admission and IDs are predicted to the letter.
 
+use core::cmp::Ordering;
 use core::net::{IpAddr, Ipv4Addr};
 
 use npws_core::{
-    AcceptId, Accepting, CloseReason, ConnectionId, IdSource, Instant, Rejection, Role, ServerConfig, ServerPool,
+    AcceptId, Accepting, CloseReason, ConnectionId, IdSource, Instant, PeerHeader, Rejection, Role, ServerConfig,
+    ServerPool,
 };
 
 use super::lockstep::{Asked, Lockstep, choose};
@@ -37,6 +39,8 @@ enum Phase {
 struct Handshake {
     address: IpAddr,
     phase: Phase,
+    /// What the peer said when its ID was reserved.
+    peer: PeerHeader,
     deadline: Instant,
 }
 
@@ -52,7 +56,7 @@ struct Run {
     stopped_listening: bool,
 }
 
-/// Does `ops` to a server pool and to its model.
+/// Does `ops` to a server pool and to its model: to one that opens connections, and to one that does not.
 ///
 /// # Panics
 /// When the pool does something else than the model.
@@ -62,12 +66,19 @@ struct Run {
 /// check_server(Op::read(b"any bytes at all"));
 /// ```
 pub fn check_server(ops: impl IntoIterator<Item = Op>) {
+    let ops: Vec<_> = ops.into_iter().collect();
+    for opens in [false, true] {
+        check(&ops, opens);
+    }
+}
+
+fn check(ops: &[Op], opens: bool) {
     let config = ServerConfig {
         capacity: CAPACITY,
         handshake_timeout: ms(200),
         path: Some("/pool".into()),
         allow: Some([FRIEND].into()),
-        pool: short_lived(true),
+        pool: short_lived(opens),
         ..ServerConfig::default()
     };
     let common = config.pool.clone();
@@ -84,7 +95,7 @@ pub fn check_server(ops: impl IntoIterator<Item = Op>) {
         failed: 0,
         stopped_listening: false,
     };
-    for op in ops {
+    for &op in ops {
         run.apply(op);
         run.stop_if_not_open();
         let asked = run.lockstep.compare();
@@ -109,7 +120,8 @@ impl Run {
                 assert_eq!(accept.is_some(), self.lockstep.model.is_open(), "an open pool looks at every socket");
                 if let Some(accept) = accept {
                     self.accepts.push(accept);
-                    self.handshakes.push(Handshake { address, phase: Phase::Request, deadline: now + ms(200) });
+                    let (phase, peer, deadline) = (Phase::Request, PeerHeader::from_header(None), now + ms(200));
+                    self.handshakes.push(Handshake { address, phase, peer, deadline });
                 }
             }
             Op::Secured(number) => {
@@ -121,7 +133,7 @@ impl Run {
                     }
                 }
             }
-            Op::Request { handshake, path, upgrade } => self.request(handshake, path, upgrade),
+            Op::Request { handshake, path, upgrade, peer } => self.request(handshake, path, upgrade, peer),
             Op::Arrive { handshake, peer, .. } => {
                 if let Some((index, accept)) = self.handshake(handshake) {
                     let phase = core::mem::replace(&mut self.handshakes[index].phase, Phase::Over);
@@ -146,7 +158,7 @@ impl Run {
         choose(&self.accepts, number, |index| self.handshakes[index].phase != Phase::Over)
     }
 
-    fn request(&mut self, number: u8, path: bool, upgrade: Upgrade) {
+    fn request(&mut self, number: u8, path: bool, upgrade: Upgrade, peer: PeerHeader) {
         let Some((index, accept)) = self.handshake(number) else { return };
         let head = match upgrade {
             Upgrade::Asked => Ok(()),
@@ -154,18 +166,26 @@ impl Run {
             Upgrade::Malformed => Err(Rejection::Malformed),
         };
         let now = self.lockstep.now();
-        let expected = self.admit(index, path, head);
-        let answer = self.lockstep.pool.handle_request(now, accept, if path { "/pool" } else { "/" }, head);
+        let expected = self.admit(index, path, head, peer);
+        let path = if path { "/pool" } else { "/" };
+        let answer = self.lockstep.pool.handle_request_from(now, accept, path, head, peer);
         assert_eq!(answer, expected, "the answer to {accept:?}");
         let handshake = &mut self.handshakes[index];
         if handshake.phase == Phase::Request {
             handshake.deadline = now + ms(200);
+            handshake.peer = peer;
             handshake.phase = expected.map_or(Phase::Rejecting, Phase::Answering);
             self.rejected += u64::from(expected.is_err());
         }
     }
 
-    fn admit(&mut self, index: usize, path: bool, head: Result<(), Rejection>) -> Result<ConnectionId, Rejection> {
+    fn admit(
+        &mut self,
+        index: usize,
+        path: bool,
+        head: Result<(), Rejection>,
+        peer: PeerHeader,
+    ) -> Result<ConnectionId, Rejection> {
         let handshake = &self.handshakes[index];
         if handshake.phase != Phase::Request {
             return Err(Rejection::Full);
@@ -179,16 +199,41 @@ impl Run {
         head?;
         let reserved: Vec<_> = self.handshakes.iter().map(|handshake| handshake.phase).collect();
         let slots = reserved.iter().filter(|phase| matches!(phase, Phase::Answering(_))).count();
+        let (even, odd) = self.halves();
         let model = &mut self.lockstep.model;
-        if model.idle().len() + slots >= CAPACITY + model.waiting_next() {
+        let both_open = model.both_open(peer);
+        let lacks_a_half = (even == 0) != (odd == 0);
+        if model.idle().len() + slots >= CAPACITY + model.waiting_next() && !(both_open && lacks_a_half) {
             return Err(Rejection::Full);
         }
         let is_free = |id: ConnectionId| !model.is_alive(id) && !reserved.contains(&Phase::Answering(id));
-        let drawn = (0..100).map(|_| self.ids.next_id());
+        let drawn = (0..100).map(|_| {
+            let number = self.ids.next_id().to_bytes()[3];
+            match even.cmp(&odd) {
+                Ordering::Less if both_open => id(number / 2 * 2),
+                Ordering::Greater if both_open => id(number / 2 * 2 + 1),
+                _ => id(number),
+            }
+        });
         let id = core::iter::once(ConnectionId::CONTROL).chain(drawn).find(|id| is_free(*id));
         let id = id.ok_or(Rejection::Full)?;
         model.forget(id);
         Ok(id)
+    }
+
+    /// How many connections, idle and to come, are the server's to take next, and how many the client's.
+    fn halves(&self) -> (usize, usize) {
+        let model = &self.lockstep.model;
+        let (mut even, mut odd) = model.halves();
+        for handshake in &self.handshakes {
+            if let Phase::Answering(id) = handshake.phase
+                && model.both_open(handshake.peer)
+                && !model.is_reserved(id)
+            {
+                *(if id.to_bytes()[3] % 2 == 0 { &mut even } else { &mut odd }) += 1;
+            }
+        }
+        (even, odd)
     }
 
     fn end(&mut self, index: usize) {
