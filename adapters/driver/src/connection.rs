@@ -214,7 +214,8 @@ impl Connection {
     /// The same connection as a WebSocket, for users who want whole messages: what has arrived since the peer took the
     /// connection comes out of it unchanged, message by message, even if it arrived before.
     ///
-    /// What was written is sent first, so this waits for a peer that is slow to read.
+    /// What was written is sent first, so this waits for a peer that is slow to read. Between v2 peers a first text message
+    /// `claim` is the protocol's, and is not shown.
     ///
     /// ```
     /// # use npws_driver::Connection;

@@ -1,5 +1,6 @@
 //! What stands between tungstenite and the transport.
 
+mod claim_filter;
 mod transcript;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use std::task::{Context, Poll, Waker, ready};
 
 use futures::{AsyncRead, AsyncWrite};
 
+use self::claim_filter::ClaimFilter;
 use self::transcript::Transcript;
 use crate::transport::Transport;
 
@@ -35,6 +37,7 @@ pub struct Gate {
     /// `None` once nobody can ask for it any more.
     transcript: Option<Transcript>,
     muted: bool,
+    filter: Option<ClaimFilter>,
     guard: Option<Box<dyn Send + Sync>>,
 }
 
@@ -50,6 +53,7 @@ impl Gate {
             stopped: None,
             transcript: Some(transcript),
             muted: false,
+            filter: None,
             guard: None,
         }
     }
@@ -105,6 +109,13 @@ impl Gate {
         self.muted = true;
     }
 
+    /// From here on the word `claim` is no message, if it is the first to come. `read` comes before what is read.
+    pub(crate) fn filter_claim(&mut self, read: &[u8]) {
+        let mut filter = ClaimFilter::default();
+        filter.push(read);
+        self.filter = Some(filter);
+    }
+
     /// Keeps `guard` until the gate is dropped.
     pub(crate) fn keep(&mut self, guard: Option<Box<dyn Send + Sync>>) {
         self.guard = guard;
@@ -125,6 +136,26 @@ impl Gate {
         }
     }
 
+    fn poll_filtered(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        while let Some(filter) = self.filter.as_mut() {
+            let n = filter.read(buf);
+            if filter.is_over() {
+                self.filter = None;
+            } else if n == 0 && !buf.is_empty() {
+                let mut arrived = [0; 1024];
+                match ready!(Pin::new(&mut self.transport).poll_read(cx, &mut arrived))? {
+                    0 => filter.finish(),
+                    read => filter.push(&arrived[..read]),
+                }
+                continue;
+            }
+            if n > 0 || buf.is_empty() {
+                return Poll::Ready(Ok(n));
+            }
+        }
+        Pin::new(&mut self.transport).poll_read(cx, buf)
+    }
+
     fn room(&self) -> usize {
         self.budget.map_or(usize::MAX, |budget| budget.saturating_sub(self.unsettled().len()))
     }
@@ -132,6 +163,9 @@ impl Gate {
 
 impl AsyncRead for Gate {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.filter.is_some() {
+            return self.poll_filtered(cx, buf);
+        }
         let limit = self.room().min(buf.len());
         if limit == 0 && !buf.is_empty() {
             self.stopped = Some(cx.waker().clone());

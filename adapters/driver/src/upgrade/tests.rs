@@ -262,6 +262,9 @@ fn a_users_fields_travel_and_cannot_break_the_upgrade() {
 #[test]
 fn what_is_no_authority_or_path_is_refused_before_any_dial() {
     for (authority, path) in [("", "/"), ("a b", "/"), ("pool.example", "no slash at all, but spaces")] {
-        assert!(UpgradeRequest::new(authority, path, HeaderMap::new(), header(true)).is_err(), "{authority:?} {path:?}");
+        assert!(
+            UpgradeRequest::new(authority, path, HeaderMap::new(), header(true)).is_err(),
+            "{authority:?} {path:?}"
+        );
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
 use futures::{AsyncWriteExt, StreamExt, future};
-use npws_core::{CloseReason, Role};
+use npws_core::{CloseReason, PeerGeneration, Role};
 use tungstenite::Error;
 
 use super::{MESSAGES_PER_POLL, Wire, close_message};
@@ -73,10 +73,14 @@ impl Wire {
             gate.mute();
         }
         gate.keep(guard);
-        let rest = gate.end_transcript();
+        let mut rest = gate.end_transcript();
         // Of two users who took it at once neither sees anything of the other.
         let has_crossed = self.link.end() == Some(CloseReason::ClaimsCrossed);
         let replay = self.replay.filter(|_| !has_crossed).unwrap_or_default();
+        let is_v2 = self.link.peer() == PeerGeneration::V2;
+        if is_v2 && !self.link.is_claimed() && self.link.end().is_none() {
+            gate.filter_claim(&std::mem::take(&mut rest));
+        }
         let read = replay.into_frames(self.role, &rest);
         let role = match self.role {
             Role::Client => tungstenite::protocol::Role::Client,

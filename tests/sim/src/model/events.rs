@@ -162,10 +162,10 @@ impl Model {
     }
 
     pub(super) fn dead_on_take(&mut self, index: usize, reason: CloseReason) {
-        let waiter = self.put_back(index);
-        self.dead_on_take += u64::from(waiter.is_some());
+        let Some(waiter) = self.put_back(index) else { return self.close_one(index, reason) };
+        self.dead_on_take += 1;
         self.discard(index, reason);
-        self.pass_over(waiter);
+        self.pass_over(Some(waiter));
     }
 
     pub(super) fn measure(&mut self, rtt: Duration) {
