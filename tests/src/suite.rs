@@ -1,0 +1,176 @@
+//! The list of all cases.
+
+/// Makes a test of every case, on the runtime given.
+#[macro_export]
+macro_rules! conformance {
+    ($runtime:ty) => {
+        $crate::tests! { $runtime;
+            design_table:
+                a_cut_path_is_noticed_and_no_connection_is_handed_out_dead
+                a_waiter_is_woken_by_the_arrival_itself_even_while_time_stands_still
+                one_black_holed_dial_delays_no_other
+                dials_to_a_refusing_server_are_limited_backed_off_and_counted_with_their_cause
+                no_connection_is_lost_or_doubled_under_waiters
+                a_take_by_id_takes_exactly_that_connection_and_leaves_the_others_in_order
+                the_control_id_burnt_by_a_scanner_is_given_to_the_next
+                flush_and_close_return_at_once_although_idle_peers_never_answer
+                handed_out_connections_outlive_the_pool_and_closed_is_terminal
+                keep_alive_is_implemented
+                health_monitoring_is_implemented
+                unique_ids_are_implemented
+                backoff_is_implemented;
+            pairing:
+                a_thousand_pairs_survive_waits_timeouts_and_cancellations
+                pairs_over_tls_survive_waits_timeouts_and_cancellations
+                take_next_on_the_server_meets_take_on_the_client
+                take_next_on_the_client_meets_take_on_the_server;
+            taking:
+                waiters_are_served_in_the_order_in_which_they_came
+                who_waits_for_an_id_is_served_before_who_waits_for_any
+                a_cancelled_take_gives_its_connection_back_in_its_old_place
+                a_cancelled_take_passes_its_connection_on_to_who_waits_next
+                a_timeout_of_zero_only_tries
+                a_take_ends_at_its_timeout
+                a_taken_or_closed_id_fails_at_once_with_the_reason
+                a_waiter_by_id_learns_at_once_that_its_connection_died
+                the_server_hands_out_its_oldest_and_the_client_its_newest
+                waiting_for_readiness_ends_with_the_first_idle_connection;
+            early_data:
+                early_data_is_kept_for_the_take_at_either_end
+                a_claimed_connection_is_no_longer_idle_and_never_the_next
+                early_data_is_bounded_and_its_sender_waits
+                data_then_close_before_the_take_can_still_be_taken
+                an_original_peers_data_then_close_can_still_be_taken
+                retention_ends_at_its_limit
+                a_close_without_data_or_in_bad_order_is_an_end
+                data_behind_the_id_belongs_to_the_stream;
+            death:
+                a_cut_path_under_tls_is_noticed_and_refilled
+                a_peer_that_stops_answering_is_evicted_at_both_ends
+                a_peer_that_answers_is_kept
+                a_close_by_the_peer_is_noticed_with_its_code
+                a_dropped_pool_is_noticed_by_its_peer
+                a_server_that_dies_and_comes_back_is_found_again;
+            keepalive:
+                pings_come_at_the_rate_that_was_asked_for
+                a_client_pings_too
+                an_original_peer_is_never_expected_to_answer
+                an_original_peer_gets_a_thousand_pings_and_no_more
+                without_keep_alive_there_are_no_pings
+                the_peers_pings_are_answered_while_idle_and_after_the_take;
+            v1_peers:
+                an_id_may_come_in_any_pieces
+                a_text_message_before_the_id_fails_the_dial
+                a_text_message_on_an_idle_connection_ends_it
+                a_text_message_on_a_taken_connection_is_an_error
+                an_original_client_gets_everything_that_it_knows
+                an_original_server_that_repeats_an_id_replaces_the_idle_one_only;
+            versions:
+                both_ends_speak_v2_if_both_want_to
+                the_header_is_answered_only_where_it_was_asked
+                a_client_offers_v2_and_takes_silence_for_v1;
+            dials:
+                no_more_dials_than_the_limit_are_under_way
+                a_dial_has_one_total_deadline
+                the_deadline_covers_the_id_too
+                each_failure_is_told_and_counted_with_its_cause
+                a_name_that_cannot_be_resolved_is_told
+                a_waiter_is_dialed_for_at_once
+                a_failing_dialer_recovers_without_help;
+            handshakes:
+                silent_peers_hold_no_slot_and_delay_nobody
+                a_silent_or_dribbling_peer_is_cut_at_its_phases_deadline
+                each_phase_of_a_tls_handshake_has_its_deadline
+                a_failing_listener_is_asked_again
+                a_peer_that_hangs_up_early_frees_its_slot_and_its_id;
+            answers:
+                each_refusal_has_its_status_and_costs_neither_id_nor_slot
+                a_full_pool_says_so_and_a_free_slot_is_given_again
+                what_is_taken_does_not_fill_the_pool
+                an_address_that_is_not_allowed_gets_403_before_anything_else
+                a_head_may_come_byte_by_byte_with_a_frame_behind_it
+                the_control_id_is_held_by_one_living_connection_at_most;
+            lifecycle:
+                a_flush_closes_what_is_idle_and_the_pool_goes_on
+                a_waiter_survives_a_flush
+                a_drained_pool_gives_what_the_peer_may_have_taken_and_nothing_else
+                a_drain_ends_at_its_timeout_and_survives_its_future
+                draining_an_empty_pool_ends_at_once
+                a_close_fails_everybody_who_waits
+                the_last_handle_that_is_dropped_closes_the_pool
+                closing_a_connection_sends_all_of_it_first_and_takes_a_bounded_time;
+            stream:
+                sixteen_mebibytes_go_both_ways_at_once
+                sixteen_mebibytes_go_both_ways_at_once_over_tls
+                halves_work_in_different_tasks_while_the_other_waits
+                what_is_read_in_part_is_read_on
+                vectored_writes_leave_as_one
+                no_message_is_longer_than_64_kib
+                a_flush_means_that_all_has_left
+                the_end_of_the_stream_stays_the_end
+                two_connections_are_joined_by_copying;
+            truncation:
+                a_stream_that_is_cut_anywhere_ends_with_an_error
+                a_stream_that_is_cut_under_tls_ends_with_an_error
+                a_dropped_connection_is_no_end_of_stream
+                a_lost_last_byte_is_noticed_even_behind_whole_messages;
+            websocket:
+                messages_go_both_ways_as_they_are
+                what_came_before_the_take_comes_out_message_by_message
+                data_behind_the_id_is_the_first_message
+                a_connection_that_was_read_from_stays_a_byte_stream
+                a_websocket_frees_its_id_when_it_ends;
+            tls:
+                a_certificate_of_a_trusted_issuer_for_the_right_name_is_accepted
+                a_certificate_for_another_name_is_refused_as_such
+                an_expired_certificate_is_refused_as_such
+                a_certificate_of_the_future_is_refused_as_such
+                a_certificate_of_an_unknown_issuer_is_refused_as_such
+                accept_any_accepts_any
+                a_pin_accepts_exactly_one_certificate
+                both_ends_know_what_tls_agreed_on
+                plain_and_tls_do_not_mix;
+            client_certificates:
+                a_client_with_the_right_certificate_is_let_in_and_known
+                a_client_without_a_certificate_learns_that_it_needs_one
+                a_client_with_a_strangers_certificate_is_refused;
+            requests:
+                the_request_is_as_the_original_sends_it_unless_told
+                host_path_and_fields_are_what_the_user_says
+                each_dial_has_a_key_of_its_own
+                the_tls_name_is_the_hosts_unless_told
+                ipv6_literals_work;
+            own_parts:
+                a_listener_of_ones_own
+                a_dialer_of_ones_own
+                sockets_from_memory
+                tls_configurations_of_ones_own
+                pools_work_from_many_tasks_through_clones;
+            sockets:
+                small_writes_leave_at_once_unless_told
+                tcp_keep_alive_is_on_with_the_times_asked_for
+                the_user_timeout_is_set_where_the_system_has_it;
+            settings:
+                a_wrong_setting_is_named_with_its_value_and_range
+                a_wrong_certificate_or_address_is_told_where_the_pool_is_made
+                getters_tell_what_is
+                the_capacity_follows_the_demand_within_its_range
+                errors_of_the_user_are_counted_and_forgotten;
+        }
+    };
+}
+
+/// What [`conformance!`] is made of.
+#[macro_export]
+macro_rules! tests {
+    ($runtime:ty; $($module:ident: $($case:ident)*;)*) => {
+        $(mod $module {
+            $(
+                #[test]
+                fn $case() {
+                    $crate::testbed::run::<$runtime, _>($crate::conformance::$module::$case::<$runtime>);
+                }
+            )*
+        })*
+    };
+}

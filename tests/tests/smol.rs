@@ -1,0 +1,2 @@
+//! The conformance suite on smol.
+npws_tests::conformance!(npws::smol::Smol);

@@ -1,0 +1,2 @@
+//! The conformance suite on tokio.
+npws_tests::conformance!(npws::tokio::Tokio);
