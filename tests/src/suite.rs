@@ -65,6 +65,20 @@ macro_rules! conformance {
                 a_text_message_on_a_taken_connection_is_an_error
                 an_original_client_gets_everything_that_it_knows
                 an_original_server_that_repeats_an_id_replaces_the_idle_one_only;
+            words:
+                what_the_peer_takes_is_accepted_at_either_end
+                who_accepts_is_woken_by_the_claim
+                who_takes_by_id_goes_before_who_accepts
+                an_original_peer_is_accepted_by_its_first_data
+                what_was_taken_and_ended_before_it_is_accepted_is_not_lost
+                a_closed_write_half_ends_one_direction_only
+                towards_an_original_peer_it_ends_both
+                a_stream_that_was_half_closed_and_then_cut_does_not_look_complete
+                a_drain_asks_peers_to_give_idle_connections_up
+                two_ends_that_open_never_take_the_same
+                a_stale_connection_proves_itself_before_it_is_handed_out
+                round_trips_are_measured
+                old_idle_connections_are_made_anew;
             versions:
                 both_ends_speak_v2_if_both_want_to
                 the_header_is_answered_only_where_it_was_asked

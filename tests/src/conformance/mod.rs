@@ -22,3 +22,4 @@ pub mod truncation;
 pub mod v1_peers;
 pub mod versions;
 pub mod websocket;
+pub mod words;
