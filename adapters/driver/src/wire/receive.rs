@@ -1,0 +1,107 @@
+//! What comes from the peer, on its way to the link.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures::Stream;
+use npws_core::{Instant, Violation};
+use tungstenite::error::ProtocolError;
+use tungstenite::{Error, Message};
+
+use super::{FRAME_ROOM, Wire, close_message};
+
+impl Wire {
+    /// Hands one message, or the end, to the link.
+    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
+        let received = Pin::new(&mut self.socket).poll_next(cx);
+        let arrived = self.socket.get_ref().arrived();
+        if arrived != self.seen {
+            self.seen = arrived;
+            self.link.handle_arrival(now);
+        }
+        match received {
+            Poll::Ready(Some(Ok(message))) => self.handle_message(now, message),
+            Poll::Ready(Some(Err(error))) => self.handle_error(now, error),
+            Poll::Ready(None) => self.link.handle_end(now),
+            Poll::Pending => {
+                if self.socket.get_ref().is_stopped() {
+                    self.link.handle_backpressure(now);
+                }
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn handle_message(&mut self, now: Instant, message: Message) {
+        match message {
+            Message::Binary(payload) => {
+                self.socket.get_mut().settle_data();
+                self.handle_binary(now, payload);
+            }
+            Message::Text(text) => {
+                self.socket.get_mut().settle_data();
+                self.link.handle_text(now, text.as_str());
+            }
+            Message::Ping(_) => {
+                self.socket.get_mut().settle_control();
+                self.unflushed = true;
+                self.link.handle_ping(now);
+            }
+            Message::Pong(_) => {
+                self.socket.get_mut().settle_control();
+                self.link.handle_pong(now);
+            }
+            Message::Close(frame) => {
+                // Not settled: who asks for whole messages gets to see it.
+                self.unflushed = true;
+                self.link.handle_close(now, frame.map(|frame| frame.code.into()));
+            }
+            // Tungstenite takes such frames and never gives any.
+            Message::Frame(_) => {}
+        }
+    }
+
+    fn handle_binary(&mut self, now: Instant, payload: Bytes) {
+        let is_stream = self.link.id().is_some();
+        let before = self.link.buffered();
+        if let Some(replay) = &mut self.replay {
+            let kept = payload.clone();
+            self.link.handle_binary(now, payload);
+            let added = self.link.buffered() - before;
+            if is_stream || added > 0 {
+                replay.push(kept.slice(kept.len() - added.min(kept.len())..));
+            }
+        } else {
+            self.link.handle_binary(now, payload);
+        }
+        if !self.taken {
+            let room = self.early_data_limit.saturating_sub(self.link.buffered());
+            self.socket.get_mut().set_budget(Some(room.saturating_add(FRAME_ROOM)));
+        }
+    }
+
+    pub(super) fn handle_error(&mut self, now: Instant, error: Error) {
+        match &error {
+            Error::ConnectionClosed
+            | Error::AlreadyClosed
+            | Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => self.link.handle_end(now),
+            // TLS says so of a transport that ended without TLS's own goodbye.
+            Error::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => self.link.handle_end(now),
+            Error::Io(_) | Error::Tls(_) => self.link.handle_failure(now),
+            refused => {
+                let code = match refused {
+                    Error::Capacity(_) => 1009,
+                    Error::Utf8(_) => 1007,
+                    _ => 1002,
+                };
+                // Before the link's own, less specific one; whichever comes second is not sent.
+                let _ = self.start_send(close_message(code));
+                self.link.handle_violation(now, Violation::Frame);
+            }
+        }
+        self.failure = Some(Arc::new(error));
+    }
+}
