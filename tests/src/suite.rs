@@ -32,7 +32,7 @@ macro_rules! conformance {
                 a_timeout_of_zero_only_tries
                 a_take_ends_at_its_timeout
                 a_taken_or_closed_id_fails_at_once_with_the_reason
-                a_waiter_by_id_learns_at_once_that_its_connection_died
+                an_id_whose_other_end_is_gone_is_given_up_for_good
                 the_server_hands_out_its_oldest_and_the_client_its_newest
                 waiting_for_readiness_ends_with_the_first_idle_connection;
             early_data:

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
 use futures::channel::mpsc;
+use futures::{AsyncReadExt, FutureExt};
 use futures::{SinkExt, StreamExt};
 use npws::{ClientPool, CloseReason, Connection, ConnectionId, ServerPool, Socket, TakeError};
 
@@ -149,18 +149,20 @@ pub async fn a_taken_or_closed_id_fails_at_once_with_the_reason<R: Testbed>() {
     assert_eq!(server.take(flushed, NEVER).await.map(drop), Err(TakeError::Gone(CloseReason::Flushed)));
 }
 
-pub async fn a_waiter_by_id_learns_at_once_that_its_connection_died<R: Testbed>() {
-    let (server, client, mut steps) = stepwise::<R>(2).await;
-    steps.send(()).await.unwrap();
-    steps.send(()).await.unwrap();
-    filled(&server, &client, 2).await;
-    let (_control, _held) = take_pair(&server, &client).await;
+pub async fn an_id_whose_other_end_is_gone_is_given_up_for_good<R: Testbed>() {
+    let (server, client) = pair::<R>(2).await;
+    let _control = (
+        server.take(ConnectionId::CONTROL, SOON).await.unwrap(),
+        client.take(ConnectionId::CONTROL, SOON).await.unwrap(),
+    );
     let (gone, accepted) = server.take_next(SOON).await.unwrap();
     drop(accepted);
-    let outcome = client.take(gone, NEVER).await.map(drop);
-    assert!(matches!(outcome, Ok(()) | Err(TakeError::Gone(_))), "{outcome:?}");
-    let again = client.take(gone, NEVER).await.map(drop);
-    assert!(matches!(again, Err(TakeError::Gone(_))), "{again:?}");
+    // The news may still be on its way, but then the connection itself tells.
+    if let Ok(mut dialed) = client.take(gone, NEVER).await {
+        dialed.read(&mut [0]).await.unwrap_err();
+    }
+    assert!(matches!(client.take(gone, NEVER).await, Err(TakeError::Gone(_))));
+    assert!(matches!(server.take(gone, NEVER).await, Err(TakeError::Gone(CloseReason::Taken))));
 }
 
 pub async fn the_server_hands_out_its_oldest_and_the_client_its_newest<R: Testbed>() {
