@@ -1,25 +1,27 @@
 //! The end of the tunnel next to the target.
 
+mod orders;
+
 use std::error::Error;
+use std::future::Future;
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use npws::tokio::ClientPool;
-use npws::{Connection, ConnectionId, TakeError};
+use npws::{Connection, ConnectionId, PeerGeneration, TakeError};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::control::{End, converse};
+use crate::control::hold;
 use crate::counters::{Counters, Counts, count};
 use crate::observer::Observer;
 use crate::relay::{Start, relay};
-use crate::word::Word;
+use crate::reset::Unfinished;
+use crate::status;
 
 /// How often to say why there is no connection to the server.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(5);
@@ -27,11 +29,12 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(5);
 /// What a [`TunnelClient`] can be told.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
-    /// How long a connection that the server speaks of may take to turn up.
+    /// How long a connection that a v1 server speaks of may take to turn up.
     pub take_timeout: Duration,
     /// How long connecting to the target may take.
     pub connect_timeout: Duration,
-    /// How often each end of the control connection gives a sign of life.
+    /// How often to give a sign of life: to a v2 server while the target is being connected to, to a v1 server on the
+    /// control connection.
     pub heartbeat: Duration,
     /// Who is told of connections taken.
     pub observer: Option<Arc<dyn Observer>>,
@@ -68,8 +71,8 @@ struct Shared {
 }
 
 impl TunnelClient {
-    /// Joins the connections of `pool` to `target`, a host name or IP address and a port, as the server asks for it. The
-    /// pool must have its [control channel](npws::ClientPoolBuilder::control_channel) on.
+    /// Joins the connections of `pool` that the server takes to `target`, a host name or IP address and a port. The pool
+    /// must have its [control channel](npws::ClientPoolBuilder::control_channel) on, for the sake of v1 servers.
     #[must_use]
     pub fn start(pool: ClientPool, target: impl Into<String>, options: ClientOptions) -> Self {
         let shared = Arc::new(Shared {
@@ -84,7 +87,7 @@ impl TunnelClient {
         let sessions = TaskTracker::new();
         let (background, stopped) = (shared.clone(), stop.clone());
         sessions.spawn(async move {
-            background.abort.run_until_cancelled(keep_session(&background, &stopped)).await;
+            background.abort.run_until_cancelled(serve(&background, &stopped)).await;
         });
         sessions.close();
         Self { shared, stop, sessions }
@@ -131,31 +134,62 @@ impl Drop for TunnelClient {
     }
 }
 
-async fn keep_session(shared: &Arc<Shared>, stop: &CancellationToken) {
-    while let Some(Some(connection)) = stop.run_until_cancelled(take_control(shared)).await {
-        let peer = connection.peer_addr().map_or_else(|| "server".to_owned(), |peer| peer.to_string());
-        tracing::info!("connected to {peer}");
-        let end = hold_session(shared, connection, stop).await;
-        tracing::info!("control connection to {peer} is over: {end}");
+async fn serve(shared: &Arc<Shared>, stop: &CancellationToken) {
+    // The control connection to a v2 server.
+    let mut silent = None;
+    let mut speaks_v2 = false;
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            // Before any other: a v1 server can send a user's first words ahead of the order.
+            control = take_control(shared, speaks_v2), if silent.is_none() => {
+                let Some(control) = control else { return };
+                let peer = control.peer_addr().map_or_else(|| "server".to_owned(), |peer| peer.to_string());
+                tracing::info!("connected to {peer}");
+                speaks_v2 = control.peer_generation() == PeerGeneration::V2;
+                if speaks_v2 {
+                    silent = Some(control);
+                    continue;
+                }
+                let end = orders::obey(shared, control, stop).await;
+                tracing::info!("control connection to {peer} is over: {end}");
+                if stop.is_cancelled() {
+                    return shared.close_door();
+                }
+            }
+            () = hold(silent.as_mut()) => {
+                tracing::info!("the server is gone");
+                silent = None;
+            }
+            accepted = shared.pool.accept(Duration::MAX) => match accepted {
+                Ok((_, connection)) => speaks_v2 |= shared.welcome(connection),
+                Err(_) => return,
+            },
+        }
     }
+    drop(silent);
     shared.close_door();
+    // What the server took before it heard of that.
+    while let Ok((_, connection)) = shared.pool.accept(Duration::MAX).await {
+        shared.welcome(connection);
+    }
 }
 
 /// Waits for the control connection. `None` when the pool is closed.
-async fn take_control(shared: &Shared) -> Option<Connection> {
+async fn take_control(shared: &Shared, speaks_v2: bool) -> Option<Connection> {
     let began = Instant::now();
     loop {
         match shared.pool.take(ConnectionId::CONTROL, COMPLAINT_INTERVAL).await {
             Ok(connection) => {
-                if let Some(observer) = &shared.options.observer {
-                    observer.took(&connection, began.elapsed());
-                }
+                shared.observe(&connection, began);
                 return Some(connection);
             }
             Err(TakeError::Closed | TakeError::Draining) => return None,
             Err(_) => match shared.pool.last_dial_error().filter(|_| !shared.pool.ready()) {
                 Some(error) => tracing::warn!("no connection to the server: {}", causes(&*error)),
-                None => tracing::warn!("no control connection: does another client hold it?"),
+                None if speaks_v2 => {}
+                None => tracing::info!("no control connection: a v1 server serves one client at a time"),
             },
         }
     }
@@ -175,83 +209,58 @@ fn causes(error: &dyn Error) -> String {
     text
 }
 
-async fn hold_session(shared: &Arc<Shared>, connection: Connection, stop: &CancellationToken) -> End {
-    let (sender, outgoing) = mpsc::unbounded_channel();
-    let weak = sender.downgrade();
-    let mut sender = Some(sender);
-    let mut conversation = pin!(converse(connection, outgoing, shared.options.heartbeat, |word| match word {
-        Word::Take(id) => {
-            if let Some(sender) = sender.clone() {
-                let serving = shared.clone();
-                shared.joined.spawn(async move {
-                    serving.abort.run_until_cancelled(serving.serve(id, sender)).await;
-                });
-            }
-        }
-        // Behind the last order. The conversation ends when the last answer is given.
-        Word::Bye => {
-            shared.close_door();
-            sender = None;
-        }
-        _ => {}
-    }));
-    tokio::select! {
-        end = &mut conversation => return end,
-        () = stop.cancelled() => {}
-    }
-    if let Some(sender) = weak.upgrade() {
-        let _ = sender.send(Word::Bye);
-    }
-    conversation.await
-}
-
 impl Shared {
-    /// Dials no more: the server would take the next control connection for a client that serves.
+    /// Dials no more, and asks a v2 server to take no more.
     fn close_door(&self) {
         // The drain goes on without its future.
         let _ = self.pool.drain(self.options.take_timeout).now_or_never();
     }
 
-    async fn serve(&self, id: ConnectionId, answers: mpsc::UnboundedSender<Word>) {
-        let answer = |word| {
-            // The server learns of a lost control connection by itself.
-            let _ = answers.send(word);
-        };
-        let began = Instant::now();
-        let connection = match self.pool.take(id, self.options.take_timeout).await {
-            Ok(connection) => connection,
-            Err(error) => {
-                tracing::debug!("{id} cannot be taken: {error}");
-                count(&self.counters.retried);
-                return answer(Word::Gone(id));
-            }
-        };
+    fn spawn(self: &Arc<Self>, serving: impl Future<Output = ()> + Send + 'static) {
+        let abort = self.abort.clone();
+        self.joined.spawn(async move { abort.run_until_cancelled(serving).await });
+    }
+
+    fn observe(&self, connection: &Connection, began: Instant) {
         if let Some(observer) = &self.options.observer {
-            observer.took(&connection, began.elapsed());
+            observer.took(connection, began.elapsed());
         }
-        let target = match self.connect().await {
-            Ok(target) => target,
-            Err(error) => {
-                tracing::warn!("cannot reach {}: {error}", self.target);
-                count(&self.counters.failed);
-                return answer(Word::Refused(id));
+    }
+
+    /// Serves a connection that the server took. Returns whether it came from a v2 server.
+    fn welcome(self: &Arc<Self>, connection: Connection) -> bool {
+        // A v1 server waits for an answer on the control connection: its order will find this one gone.
+        if connection.peer_generation() != PeerGeneration::V2 {
+            return false;
+        }
+        let shared = self.clone();
+        self.spawn(async move { shared.serve_claim(connection).await });
+        true
+    }
+
+    async fn serve_claim(&self, mut connection: Connection) {
+        self.observe(&connection, Instant::now());
+        let id = connection.id();
+        let outcome = match status::tell(&mut connection, self.options.heartbeat, self.connect()).await {
+            Ok(Ok(target)) => {
+                count(&self.counters.carried);
+                relay(target, connection, Start::default(), Duration::ZERO).await
             }
+            // Waits until the server knows why.
+            Ok(Err(_)) => return connection.close().await,
+            Err(error) => Err(error),
         };
-        answer(Word::Joined(id));
-        drop(answers);
-        count(&self.counters.carried);
-        // The target's end is the end: whoever answers closes when all is said.
-        if let Err(error) = relay(target, connection, Start::default(), Duration::ZERO).await {
+        if let Err(error) = outcome {
             tracing::debug!("{id} was cut: {error}");
         }
     }
 
-    async fn connect(&self) -> io::Result<TcpStream> {
+    async fn connect(&self) -> io::Result<Unfinished> {
         let connecting = TcpStream::connect(&self.target);
-        let target = timeout(self.options.connect_timeout, connecting)
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
-        target.set_nodelay(true)?;
-        Ok(target)
+        let target = timeout(self.options.connect_timeout, connecting).await.unwrap_or_else(|late| Err(late.into()));
+        target.and_then(|target| target.set_nodelay(true).map(|()| Unfinished::new(target))).inspect_err(|error| {
+            tracing::warn!("cannot reach {}: {error}", self.target);
+            count(&self.counters.failed);
+        })
     }
 }

@@ -13,8 +13,8 @@ use tokio_util::codec::{FramedRead, FramedWrite, LinesCodec, LinesCodecError};
 
 use crate::word::{MAX_LENGTH, Word};
 
-/// How many pings the other end may miss.
-const MISSED_PINGS: u32 = 3;
+/// How many signs of life the other end may miss.
+pub(crate) const MISSED_SIGNS: u32 = 3;
 /// Words that are sent in one message when there are as many.
 const BATCH: usize = 64;
 
@@ -53,7 +53,7 @@ pub(crate) async fn converse(
 ) -> End {
     let (reader, writer) = tokio::io::split(connection);
     tokio::select! {
-        end = listen(reader, heartbeat * MISSED_PINGS, hear) => end,
+        end = listen(reader, heartbeat * MISSED_SIGNS, hear) => end,
         outcome = speak(writer, outgoing, heartbeat) => match outcome {
             Ok(()) => End::HungUp,
             Err(error) => End::Failed(error),
@@ -105,4 +105,13 @@ async fn speak(
 
 async fn flush<W: AsyncWrite + Unpin>(lines: &mut FramedWrite<W, LinesCodec>) -> Result<(), LinesCodecError> {
     SinkExt::<String>::flush(lines).await
+}
+
+/// Waits until the control connection to a v2 peer ends, on which nothing is said; forever without one.
+pub(crate) async fn hold(connection: Option<&mut Connection>) {
+    match connection {
+        // However it ends, it is gone.
+        Some(connection) => drop(tokio::io::copy(connection, &mut tokio::io::sink()).await),
+        None => std::future::pending().await,
+    }
 }

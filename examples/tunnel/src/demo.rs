@@ -45,9 +45,9 @@ pub async fn run(args: &DemoArgs) -> Result<(), Failure> {
 
 async fn measure(args: &DemoArgs, progress: &Arc<Progress>) -> Result<Report, Box<dyn std::error::Error>> {
     let files = Arc::new(Files::for_requests(args.requests));
-    let site = Arc::new(Site::start(files.clone()).await?);
+    let site = Arc::new(Site::start(files.clone(), !args.v1).await?);
     progress.say(&format!(
-        "{} files of {} to {} at {}, users at {}, client at {} with certificate {}",
+        "{} files of {} to {} at {}, users at {}, client at {} with certificate {}, protocol {}",
         files.count(),
         report::bytes(files.smallest()),
         report::bytes(files.largest()),
@@ -55,6 +55,7 @@ async fn measure(args: &DemoArgs, progress: &Arc<Progress>) -> Result<Report, Bo
         site.public,
         site.listen,
         site.fingerprint,
+        if args.v1 { "v1" } else { "v2" },
     ));
     let mut client = site.start_client()?;
     site.fill(site::READY, FILL_LIMIT).await;
@@ -66,10 +67,12 @@ async fn measure(args: &DemoArgs, progress: &Arc<Progress>) -> Result<Report, Bo
     let took = began.elapsed();
     let disturbance = disturbance?;
     let takes = site.watch_server.summary();
-    let takes_by_id = site.watch_client.summary();
+    let takes_by_peer = site.watch_client.summary();
     progress.say("measuring first bytes and throughput");
     let probes = probes::run(&site).await?;
-    let report = Report { workers, took, disturbance, counts: site.server.counts(), takes, takes_by_id, probes };
+    let is_v1 = args.v1;
+    let report =
+        Report { workers, took, disturbance, counts: site.server.counts(), is_v1, takes, takes_by_peer, probes };
     client.abort();
     Ok(report)
 }

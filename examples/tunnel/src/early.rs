@@ -1,14 +1,13 @@
 //! The time between a user's first byte and the client's word that the connection is joined to the target.
 
+use std::future::Future;
 use std::io;
 
-use npws::Connection;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 
+use crate::answer::Answer;
 use crate::relay::Start;
-use crate::session::Answer;
 
 const READ_AT_ONCE: usize = 16 * 1024;
 
@@ -44,8 +43,8 @@ impl Early {
     pub(crate) async fn attempt(
         &mut self,
         user: &mut TcpStream,
-        connection: &mut Connection,
-        answer: oneshot::Receiver<Answer>,
+        connection: &mut (impl AsyncWrite + Unpin),
+        answer: impl Future<Output = Answer>,
     ) -> Attempt {
         let mut sent = 0;
         let answer = tokio::select! {
@@ -54,19 +53,24 @@ impl Early {
             error = self.feed(user, connection, &mut sent) => return Attempt::Left(error),
         };
         match answer {
-            Ok(Answer::Joined) => {
+            Answer::Joined => {
                 let mut unsent = std::mem::take(&mut self.data);
                 unsent.drain(..sent);
                 Attempt::Joined(Start { unsent, has_ended: self.has_ended })
             }
-            Ok(Answer::Gone) | Err(_) => Attempt::Lost,
-            Ok(Answer::Refused) => Attempt::Refused,
+            Answer::Gone => Attempt::Lost,
+            Answer::Refused => Attempt::Refused,
         }
     }
 
     /// Never ends but by an error of the user's. May be dropped at any await: what was read is in `data`, what was
     /// written is counted in `sent`.
-    async fn feed(&mut self, user: &mut TcpStream, connection: &mut Connection, sent: &mut usize) -> io::Error {
+    async fn feed(
+        &mut self,
+        user: &mut TcpStream,
+        connection: &mut (impl AsyncWrite + Unpin),
+        sent: &mut usize,
+    ) -> io::Error {
         loop {
             while *sent < self.data.len() {
                 match connection.write(&self.data[*sent..]).await {

@@ -6,12 +6,12 @@ use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use npws::Connection;
+use npws::{Connection, PeerGeneration};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::reset::reset;
+use crate::reset::Unfinished;
 
 /// As much as one message of the pool carries.
 const BUFFER: usize = 64 * 1024;
@@ -44,30 +44,25 @@ impl From<Failed> for io::Error {
 
 /// Joins `tcp` and `connection`.
 ///
-/// A pooled connection has no half-close: its end is the end of both directions. So when TCP has ended, the other
-/// direction goes on until nothing has come for `linger`; with zero it is over at once.
+/// Towards a v2 peer each direction ends by itself. A v1 peer knows no half-close, the end of a connection is that of
+/// both directions: so when TCP has ended, the other direction goes on until nothing has come for `linger`; with zero it
+/// is over at once.
 ///
 /// # Errors
 /// Why either was cut. The other is cut too then, so that nobody takes a stream cut short for a complete one.
 pub(crate) async fn relay(
-    mut tcp: TcpStream,
+    mut tcp: Unfinished,
     connection: Connection,
     start: Start,
     linger: Duration,
 ) -> io::Result<()> {
+    let linger = (connection.peer_generation() != PeerGeneration::V2).then_some(linger);
     let (reader, writer) = tokio::io::split(connection);
     let (mut from_pool, mut to_pool) = (reader, writer);
-    match exchange(&mut tcp, &mut from_pool, &mut to_pool, start, linger).await {
-        Ok(()) => {
-            let connection = from_pool.unsplit(to_pool);
-            tokio::join!(connection.close(), hear_last_words(&mut tcp));
-            Ok(())
-        }
-        Err(error) => {
-            reset(tcp);
-            Err(error)
-        }
-    }
+    exchange(&mut tcp, &mut from_pool, &mut to_pool, start, linger).await?;
+    tcp.complete();
+    tokio::join!(from_pool.unsplit(to_pool).close(), hear_last_words(&mut tcp));
+    Ok(())
 }
 
 async fn exchange(
@@ -75,7 +70,7 @@ async fn exchange(
     from_pool: &mut (impl AsyncRead + Unpin),
     to_pool: &mut (impl AsyncWrite + Unpin),
     start: Start,
-    linger: Duration,
+    linger: Option<Duration>,
 ) -> io::Result<()> {
     let (mut from_tcp, mut to_tcp) = tcp.split();
     let progress = AtomicU64::new(0);
@@ -83,20 +78,34 @@ async fn exchange(
         copy(from_pool, &mut to_tcp, &progress).await?;
         to_tcp.shutdown().await.map_err(Failed::Write)
     });
-    let up = pin!(async {
+    let mut up = pin!(async {
         to_pool.write_all(&start.unsent).await.map_err(Failed::Write)?;
         drop(start.unsent);
-        if start.has_ended { Ok(()) } else { copy(&mut from_tcp, to_pool, &AtomicU64::new(0)).await }
+        if !start.has_ended {
+            copy(&mut from_tcp, to_pool, &AtomicU64::new(0)).await?;
+        }
+        match linger {
+            None => to_pool.shutdown().await.map_err(Failed::Write),
+            Some(_) => Ok(()),
+        }
     });
     let ended = tokio::select! {
-        ended = &mut down => return Ok(ended?),
-        ended = up => ended,
+        ended = &mut down => {
+            ended?;
+            return if linger.is_none() { Ok(up.await?) } else { Ok(()) };
+        }
+        ended = &mut up => ended,
     };
-    match ended {
-        Ok(()) => while_it_flows(down, &progress, linger).await,
-        Err(Failed::Read(error)) => Err(error),
+    match (ended, linger) {
+        (Ok(()), None) => Ok(down.await?),
+        (Ok(()), Some(linger)) => while_it_flows(down, &progress, linger).await,
+        (Err(Failed::Read(error)), _) => Err(error),
         // Reading tells why, after what had come before.
-        Err(Failed::Write(_)) => Ok(down.await?),
+        (Err(Failed::Write(_)), Some(_)) => Ok(down.await?),
+        (Err(Failed::Write(error)), None) => {
+            down.await?;
+            Err(error)
+        }
     }
 }
 

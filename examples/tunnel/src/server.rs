@@ -2,22 +2,26 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use npws::tokio::ServerPool;
-use npws::{Connection, TakeError};
+use npws::{Connection, PeerGeneration, TakeError};
+use tokio::io::AsyncRead;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::answer::Answer;
+use crate::control::MISSED_SIGNS;
 use crate::counters::{Counters, Counts, count};
 use crate::early::{Attempt, Early};
 use crate::observer::Observer;
 use crate::relay::{Start, relay};
-use crate::reset::reset;
+use crate::reset::Unfinished;
 use crate::session::Sessions;
+use crate::status;
 
 /// After a failed accept, which means that the process is out of file descriptors more often than not.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -30,9 +34,11 @@ pub struct ServerOptions {
     /// How many bytes of a user's are sent ahead, and kept until the client has joined the connection to the target. With
     /// zero nothing is sent ahead, which costs one round trip more.
     pub replay: usize,
-    /// How often each end of the control connection gives a sign of life.
+    /// How often the client gives a sign of life while it connects to the target, and each end of the control connection
+    /// to a v1 client. After three that are missed the client is taken for gone.
     pub heartbeat: Duration,
-    /// How long a user who has closed the sending direction can go on receiving while nothing comes.
+    /// How long a user who has closed the sending direction can go on receiving while nothing comes. For v1 clients only:
+    /// v2 carries the end of one direction by itself.
     pub linger: Duration,
     /// Who is told of connections taken.
     pub observer: Option<Arc<dyn Observer>>,
@@ -63,6 +69,8 @@ struct Shared {
     pool: ServerPool,
     options: ServerOptions,
     sessions: Sessions,
+    /// When the idle connections were last given up.
+    flushed: Mutex<Instant>,
     counters: Counters,
     carried: TaskTracker,
     abort: CancellationToken,
@@ -70,13 +78,14 @@ struct Shared {
 
 impl TunnelServer {
     /// Serves the users that come to `public` over the connections of `pool`, which must have its
-    /// [control channel](npws::ServerPoolBuilder::control_channel) on.
+    /// [control channel](npws::ServerPoolBuilder::control_channel) on, for the sake of v1 clients.
     #[must_use]
     pub fn start(pool: ServerPool, public: TcpListener, options: ServerOptions) -> Self {
         let shared = Arc::new(Shared {
             pool,
             options,
             sessions: Sessions::new(),
+            flushed: Mutex::new(Instant::now()),
             counters: Counters::default(),
             carried: TaskTracker::new(),
             abort: CancellationToken::new(),
@@ -147,7 +156,8 @@ async fn accept(shared: &Arc<Shared>, public: TcpListener) {
 }
 
 impl Shared {
-    async fn serve(&self, mut user: TcpStream, address: SocketAddr) {
+    async fn serve(&self, user: TcpStream, address: SocketAddr) {
+        let mut user = Unfinished::new(user);
         let _ = user.set_nodelay(true);
         let joined = timeout(self.options.patience, self.join(&mut user)).await;
         let refusal = match joined {
@@ -165,15 +175,12 @@ impl Shared {
         };
         count(&self.counters.failed);
         tracing::warn!("{address} was turned away: {refusal}");
-        reset(user);
     }
 
     /// Finds a connection that the client has joined to the target.
     async fn join(&self, user: &mut TcpStream) -> io::Result<(Connection, Start)> {
         let mut early = Early::new(self.options.replay);
         loop {
-            // Without a client whatever is taken is wasted.
-            self.sessions.wait().await;
             let began = Instant::now();
             let (id, mut connection) = match self.pool.take_next(Duration::MAX).await {
                 Ok(taken) => taken,
@@ -183,9 +190,19 @@ impl Shared {
             if let Some(observer) = &self.options.observer {
                 observer.took(&connection, began.elapsed());
             }
-            // The client may have restarted while the pool was empty.
-            let session = self.sessions.wait().await;
-            match early.attempt(user, &mut connection, session.order(id)).await {
+            let attempt = if connection.peer_generation() == PeerGeneration::V2 {
+                let (mut reader, mut writer) = tokio::io::split(&mut connection);
+                early.attempt(user, &mut writer, self.hear(&mut reader)).await
+            } else if let Some(session) = self.sessions.current() {
+                let answer = session.order(id);
+                early.attempt(user, &mut connection, async { answer.await.unwrap_or(Answer::Gone) }).await
+            } else {
+                // It leads to a client that is going. The next one may speak v2, and needs no session then.
+                drop(connection);
+                let _ = timeout(self.options.heartbeat, self.sessions.wait()).await;
+                continue;
+            };
+            match attempt {
                 Attempt::Joined(start) => return Ok((connection, start)),
                 Attempt::Lost => {
                     tracing::debug!("{id} is no good, trying another");
@@ -194,6 +211,27 @@ impl Shared {
                 Attempt::Refused => return Err(io::Error::other("the client cannot reach the target")),
                 Attempt::Left(error) => return Err(error),
             }
+        }
+    }
+
+    /// The answer of a v2 client, which comes on the connection itself.
+    async fn hear(&self, reader: &mut (impl AsyncRead + Unpin)) -> Answer {
+        let began = Instant::now();
+        status::hear(reader, self.options.heartbeat * MISSED_SIGNS).await.unwrap_or_else(|error| {
+            tracing::debug!("no answer: {error}");
+            if error.kind() == io::ErrorKind::TimedOut {
+                self.distrust(began);
+            }
+            Answer::Gone
+        })
+    }
+
+    /// What was idle at `time` may lead to a client that is gone. One that lives dials again.
+    fn distrust(&self, time: Instant) {
+        let mut flushed = self.flushed.lock().unwrap_or_else(PoisonError::into_inner);
+        if *flushed <= time {
+            *flushed = Instant::now();
+            self.pool.flush();
         }
     }
 }

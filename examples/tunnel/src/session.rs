@@ -6,24 +6,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use npws::tokio::ServerPool;
-use npws::{ConnectionId, TakeError};
+use npws::{ConnectionId, PeerGeneration, TakeError};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use crate::control::converse;
+use crate::answer::Answer;
+use crate::control::{converse, hold};
 use crate::observer::Observer;
 use crate::word::Word;
-
-/// What the client says to an order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Answer {
-    /// The connection is joined to the target.
-    Joined,
-    /// The connection could not be taken.
-    Gone,
-    /// The target could not be reached.
-    Refused,
-}
 
 /// One control connection, as those see it who have orders for the client.
 #[derive(Debug, Clone)]
@@ -92,24 +82,22 @@ impl Sessions {
         Self(watch::Sender::new(None))
     }
 
-    /// Waits until there is one.
-    pub(crate) async fn wait(&self) -> Session {
-        let mut current = self.0.subscribe();
-        loop {
-            if let Some(session) = &*current.borrow_and_update() {
-                return session.clone();
-            }
-            if current.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        }
+    /// The one there is now, if any.
+    pub(crate) fn current(&self) -> Option<Session> {
+        self.0.borrow().clone()
     }
 
-    /// Keeps a control connection with the client for as long as the pool is open.
+    /// Waits until there is one.
+    pub(crate) async fn wait(&self) {
+        // The sender is here.
+        let _ = self.0.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// Keeps a control connection with the client for as long as the pool is open. A session it is with a v1 client only.
     pub(crate) async fn keep(&self, pool: &ServerPool, heartbeat: Duration, observer: Option<&dyn Observer>) {
         loop {
             let began = Instant::now();
-            let connection = match pool.take(ConnectionId::CONTROL, Duration::MAX).await {
+            let mut connection = match pool.take(ConnectionId::CONTROL, Duration::MAX).await {
                 Ok(connection) => connection,
                 Err(TakeError::Closed | TakeError::Draining) => return,
                 Err(error) => {
@@ -122,6 +110,11 @@ impl Sessions {
             }
             let peer = connection.peer_addr().map_or_else(|| "client".to_owned(), |peer| peer.to_string());
             tracing::info!("{peer} is connected");
+            if connection.peer_generation() == PeerGeneration::V2 {
+                hold(Some(&mut connection)).await;
+                tracing::info!("{peer} is gone");
+                continue;
+            }
             let (sender, outgoing) = mpsc::unbounded_channel();
             let session = Session::new(sender);
             self.0.send_replace(Some(session.clone()));

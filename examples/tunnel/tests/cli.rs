@@ -46,7 +46,7 @@ fn a_wrong_command_line_gives_status_2_and_says_what_is_wrong() {
 
 #[test]
 fn help_shows_every_command_with_examples() {
-    for (command, flag) in [("server", "--client-ca"), ("client", "--fingerprint"), ("demo", "--requests")] {
+    for (command, flag) in [("server", "--client-ca"), ("client", "--fingerprint"), ("demo", "--v1")] {
         let output = run(&format!("{command} --help"));
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && text.contains(flag), "{text}");

@@ -37,6 +37,11 @@ pub struct ClientArgs {
     #[arg(long, value_name = "PATH", default_value = "/")]
     path: String,
 
+    /// Speak v1, the original protocol, with a control connection, and without half-closed connections. Otherwise v2 with
+    /// a server that does; one end with this flag is enough.
+    #[arg(long)]
+    v1: bool,
+
     /// How many connections to keep ready at least.
     #[arg(long, value_name = "COUNT", help_heading = "Pool", default_value_t = 16)]
     min: usize,
@@ -93,7 +98,8 @@ pub struct ClientArgs {
     #[arg(long, value_name = "TIME", help_heading = "Liveness", default_value = "30s", value_parser = humantime::parse_duration)]
     keepalive: Duration,
 
-    /// How often each end of the control connection gives a sign of life; three missed are too many.
+    /// How often to give a sign of life while the target is being connected to, and, with v1, on the control connection.
+    /// Not more than that of the server, which gives up when it missed three.
     #[arg(long, value_name = "TIME", help_heading = "Liveness", default_value = "5s", value_parser = super::heartbeat)]
     heartbeat: Duration,
 
@@ -131,6 +137,7 @@ impl ClientArgs {
             .interval(self.min_interval..=self.max_interval)
             .dial_timeout(self.dial_timeout)
             .control_channel(true)
+            .v2(!self.v1)
             .path(&self.path)
             .tls(self.tls()?);
         builder = if self.keepalive.is_zero() { builder.no_keepalive() } else { builder.keepalive(self.keepalive) };

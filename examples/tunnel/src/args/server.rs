@@ -39,6 +39,11 @@ pub struct ServerArgs {
     #[arg(long, value_name = "COUNT", default_value_t = 1024)]
     capacity: usize,
 
+    /// Speak v1, the original protocol, with a control connection, and without half-closed connections. Otherwise v2 with
+    /// clients that do; one end with this flag is enough.
+    #[arg(long)]
+    v1: bool,
+
     /// Serve plain ws, without TLS.
     #[arg(long, help_heading = "TLS", conflicts_with_all = ["self_signed", "cert", "client_ca"])]
     plain: bool,
@@ -76,7 +81,8 @@ pub struct ServerArgs {
     #[arg(long, value_name = "TIME", help_heading = "Liveness", default_value = "30s", value_parser = humantime::parse_duration)]
     keepalive: Duration,
 
-    /// How often each end of the control connection gives a sign of life; three missed are too many.
+    /// How often the client gives a sign of life while it connects to the target, and, with v1, both ends on the control
+    /// connection; three missed are too many.
     #[arg(long, value_name = "TIME", help_heading = "Liveness", default_value = "5s", value_parser = super::heartbeat)]
     heartbeat: Duration,
 
@@ -89,8 +95,8 @@ pub struct ServerArgs {
     #[arg(long, value_name = "BYTES", help_heading = "Users", default_value_t = 65_536)]
     replay: usize,
 
-    /// How long a user who has closed the sending direction can go on receiving while nothing comes. The target learns of
-    /// it after that.
+    /// With v1 only: how long a user who has closed the sending direction can go on receiving while nothing comes. The target
+    /// learns of it after that. With v2 it learns of it at once, and each direction ends by itself.
     #[arg(long, value_name = "TIME", help_heading = "Users", default_value = "10s", value_parser = humantime::parse_duration)]
     linger: Duration,
 
@@ -134,6 +140,7 @@ impl ServerArgs {
         let mut builder = ServerPool::builder()
             .capacity(self.capacity)
             .control_channel(true)
+            .v2(!self.v1)
             .handshake_timeout(self.handshake_timeout)
             .tls(tls.clone());
         builder = if self.keepalive.is_zero() { builder.no_keepalive() } else { builder.keepalive(self.keepalive) };

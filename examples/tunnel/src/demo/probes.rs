@@ -13,6 +13,7 @@ use super::download::{download, download_over};
 use super::latency::Percentiles;
 use super::site::{self, Site};
 use crate::relay::{Start, relay};
+use crate::reset::Unfinished;
 
 const FIRST_BYTES: usize = 100;
 const TRANSFERS: u32 = 4;
@@ -88,7 +89,7 @@ impl ColdServer {
             if let (Ok(connection), Ok(target)) = (taken, connected) {
                 let _ = target.set_nodelay(true);
                 // Fails when the one who measures leaves.
-                let _ = relay(target, connection, Start::default(), Duration::ZERO).await;
+                let _ = relay(Unfinished::new(target), connection, Start::default(), Duration::ZERO).await;
             }
         });
         let downloading = download_over(connection, began, size, None);

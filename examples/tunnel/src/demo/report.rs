@@ -19,14 +19,15 @@ pub(super) struct Report {
     pub(super) took: Duration,
     pub(super) disturbance: Disturbance,
     pub(super) counts: Counts,
+    pub(super) is_v1: bool,
     pub(super) takes: Summary,
-    pub(super) takes_by_id: Summary,
+    pub(super) takes_by_peer: Summary,
     pub(super) probes: Probes,
 }
 
 impl Report {
     fn long_dead(&self) -> usize {
-        self.takes.long_dead + self.takes_by_id.long_dead
+        self.takes.long_dead + self.takes_by_peer.long_dead
     }
 
     /// Whether all went as it must.
@@ -47,11 +48,11 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { workers, took, disturbance, counts, takes, takes_by_id, probes } = self;
+        let Self { workers, took, disturbance, counts, is_v1, takes, takes_by_peer, probes } = self;
         let seconds = took.as_secs_f64();
         let ratio = probes.through_tunnel / probes.direct * 100.0;
         let times = probes.cold.p50.as_secs_f64() / probes.warm.p50.as_secs_f64().max(f64::EPSILON);
-        let rows = [
+        let before = [
             ("requests", format!("{} in {seconds:.1} s", workers.requests)),
             ("failures", workers.failures.to_string()),
             ("retries", format!("{} by users, {} inside the tunnel", workers.retries, counts.retried)),
@@ -61,15 +62,19 @@ impl fmt::Display for Report {
             ),
             ("take latency, next", percentiles(takes.waits)),
             ("take latency, next, in the restart", percentiles(takes.waits_in_restart)),
-            ("take latency, by ID", percentiles(takes_by_id.waits)),
+        ];
+        // With v2 the client waits for users only.
+        let by_id = is_v1.then(|| ("take latency, by ID", percentiles(takes_by_peer.waits)));
+        let after = [
             ("time to first byte, warm", percentiles(probes.warm)),
             ("time to first byte, cold", format!("{} ({times:.1} times the warm p50)", percentiles(probes.cold))),
             ("throughput, tunnel", format!("{} ({ratio:.0} % of direct)", rate(probes.through_tunnel))),
             ("throughput, direct TCP", rate(probes.direct)),
             ("idle connections cut", format!("{} of {}", disturbance.cut, disturbance.idle)),
-            ("handed out dead within 100 ms", (takes.just_cut + takes_by_id.just_cut).to_string()),
+            ("handed out dead within 100 ms", (takes.just_cut + takes_by_peer.just_cut).to_string()),
             ("handed out dead after 100 ms", self.long_dead().to_string()),
         ];
+        let rows: Vec<_> = before.into_iter().chain(by_id).chain(after).collect();
         let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         writeln!(f)?;
         for (name, value) in rows {

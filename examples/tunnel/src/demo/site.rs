@@ -25,6 +25,7 @@ const FILL_POLL: Duration = Duration::from_millis(5);
 /// The origin and the tunnel to it.
 #[derive(Debug)]
 pub(super) struct Site {
+    speaks_v2: bool,
     pub(super) files: Arc<Files>,
     pub(super) origin: SocketAddr,
     pub(super) public: SocketAddr,
@@ -39,7 +40,7 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) async fn start(files: Arc<Files>) -> Result<Self, Box<dyn Error>> {
+    pub(super) async fn start(files: Arc<Files>, speaks_v2: bool) -> Result<Self, Box<dyn Error>> {
         let origin = origin::start(files.clone()).await?;
         let tls = ServerTls::self_signed([NAME])?;
         let fingerprint = tls.fingerprint().ok_or("a certificate made on the spot has no fingerprint")?;
@@ -52,6 +53,7 @@ impl Site {
         let watch_server = Arc::new(Watch::new(End::Server, cutter.clone()));
         let watch_client = Arc::new(Watch::new(End::Client, cutter.clone()));
         Ok(Self {
+            speaks_v2,
             files,
             origin,
             public: public.local_addr()?,
@@ -84,6 +86,7 @@ impl Site {
             .capacity(READY..=2 * READY)
             .interval(Duration::from_millis(20)..=Duration::from_millis(50))
             .control_channel(true)
+            .v2(self.speaks_v2)
             .server_name(NAME)
             .tls(ClientTls::pinned(self.fingerprint))
             .connect()?;

@@ -1,6 +1,8 @@
 //! Both ends of the tunnel in one process.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "the helpers are tests as well")]
 
+mod claims;
+mod orders;
 mod support;
 
 use std::io::ErrorKind;
@@ -11,11 +13,41 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use self::support::{ByHand, LIMIT, Server, echo, exchange, nowhere, shout};
+use self::support::{LIMIT, Server, Way, echo, exchange, nowhere, shout};
 
-#[tokio::test(flavor = "multi_thread")]
-async fn carries_users_to_the_target_and_back() {
-    let server = Server::start(ServerOptions::default()).await;
+/// Makes a test of each case for each way.
+macro_rules! all_ways {
+    ($($case:ident),* $(,)?) => {
+        all_ways!(@ v2, Way::V2, $($case),*);
+        all_ways!(@ v1_server, Way::V1Server, $($case),*);
+        all_ways!(@ v1_client, Way::V1Client, $($case),*);
+    };
+    (@ $module:ident, $way:expr, $($case:ident),*) => {
+        mod $module {
+            use super::support::Way;
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $case() {
+                    super::$case($way).await;
+                }
+            )*
+        }
+    };
+}
+
+all_ways!(
+    carries_users_to_the_target_and_back,
+    carries_a_megabyte_each_way_whole,
+    a_user_who_has_said_all_still_gets_the_answer_and_its_end,
+    users_wait_while_the_client_restarts,
+    a_draining_client_finishes_its_users_and_leaves_new_ones_to_the_next,
+    an_end_that_is_stopped_cuts_both_sides_so_that_nothing_looks_complete,
+    a_dead_target_resets_the_user_and_nobody_else,
+    a_user_is_turned_away_when_no_client_comes,
+);
+
+async fn carries_users_to_the_target_and_back(way: Way) {
+    let server = Server::start(way, ServerOptions::default()).await;
     let _client = server.client(echo().await);
     for number in 0..20 {
         let mut user = server.user().await;
@@ -25,9 +57,8 @@ async fn carries_users_to_the_target_and_back() {
     assert_eq!(server.tunnel.counts().failed, 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn carries_a_megabyte_each_way_whole() {
-    let server = Server::start(ServerOptions::default()).await;
+async fn carries_a_megabyte_each_way_whole(way: Way) {
+    let server = Server::start(way, ServerOptions::default()).await;
     let _client = server.client(echo().await);
     let sent: Vec<u8> = (0..1_000_003_u32).map(|number| (number % 251) as u8).collect();
     let (mut reader, mut writer) = server.user().await.into_split();
@@ -39,10 +70,9 @@ async fn carries_a_megabyte_each_way_whole() {
     writing.await.unwrap().unwrap();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_user_who_has_said_all_still_gets_the_answer_and_its_end() {
+async fn a_user_who_has_said_all_still_gets_the_answer_and_its_end(way: Way) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let server = Server::start(ServerOptions::default()).await;
+    let server = Server::start(way, ServerOptions::default()).await;
     let _client = server.client(listener.local_addr().unwrap());
     let mut user = server.user().await;
     user.write_all(b"question").await.unwrap();
@@ -57,9 +87,8 @@ async fn a_user_who_has_said_all_still_gets_the_answer_and_its_end() {
     assert_eq!(answer, "a long answer");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn users_wait_while_the_client_restarts() {
-    let server = Server::start(ServerOptions::default()).await;
+async fn users_wait_while_the_client_restarts(way: Way) {
+    let server = Server::start(way, ServerOptions::default()).await;
     let target = echo().await;
     let client = server.client(target);
     let mut before = server.user().await;
@@ -77,10 +106,9 @@ async fn users_wait_while_the_client_restarts() {
     assert_eq!(&answer, b"gap");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_draining_client_finishes_its_users_and_leaves_new_ones_to_the_next() {
+async fn a_draining_client_finishes_its_users_and_leaves_new_ones_to_the_next(way: Way) {
     let linger = Duration::from_millis(50);
-    let server = Server::start(ServerOptions { linger, ..ServerOptions::default() }).await;
+    let server = Server::start(way, ServerOptions { linger, ..ServerOptions::default() }).await;
     let client = server.client(echo().await);
     let mut old = server.user().await;
     exchange(&mut old, "old").await.unwrap();
@@ -97,9 +125,32 @@ async fn a_draining_client_finishes_its_users_and_leaves_new_ones_to_the_next() 
     assert_eq!(server.tunnel.counts().failed, 0);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_dead_target_resets_the_user_and_nobody_else() {
-    let server = Server::start(ServerOptions::default()).await;
+async fn an_end_that_is_stopped_cuts_both_sides_so_that_nothing_looks_complete(way: Way) {
+    for stop_server in [true, false] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Server::start(way, ServerOptions::default()).await;
+        let client = server.client(listener.local_addr().unwrap());
+        let mut user = server.user().await;
+        user.write_all(b"half a ques").await.unwrap();
+        let (mut target, _) = timeout(LIMIT, listener.accept()).await.unwrap().unwrap();
+        let mut heard = [0; 11];
+        target.read_exact(&mut heard).await.unwrap();
+        target.write_all(b"half an ans").await.unwrap();
+        timeout(LIMIT, user.read_exact(&mut heard)).await.unwrap().unwrap();
+        if stop_server {
+            server.tunnel.abort()
+        } else {
+            client.abort()
+        }
+        for end in [&mut user, &mut target] {
+            let cut = timeout(LIMIT, end.read(&mut heard)).await.unwrap();
+            assert_eq!(cut.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        }
+    }
+}
+
+async fn a_dead_target_resets_the_user_and_nobody_else(way: Way) {
+    let server = Server::start(way, ServerOptions::default()).await;
     let client = server.client(nowhere().await);
     // The reset may come before the user knows of having connected.
     let hello = async { exchange(&mut TcpStream::connect(server.public).await?, "hello").await };
@@ -113,48 +164,9 @@ async fn a_dead_target_resets_the_user_and_nobody_else() {
     assert_eq!(answer.unwrap(), "hello");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_that_the_client_cannot_take_is_replaced_and_nothing_is_lost() {
-    for replay in [0, 64 * 1024] {
-        let server = Server::start(ServerOptions { replay, ..ServerOptions::default() }).await;
-        let mut client = ByHand::start(&server).await;
-        let mut user = server.user().await;
-        user.write_all(b"first words").await.unwrap();
-        for _ in 0..2 {
-            let id = client.order().await;
-            client.say(&format!("gone {id}")).await;
-        }
-        let id = client.order().await;
-        let mut connection = client.pool.take(id, LIMIT).await.unwrap();
-        client.say("a word of a later version").await;
-        client.say(&format!("joined {id}")).await;
-        let mut heard = [0; 11];
-        timeout(LIMIT, connection.read_exact(&mut heard)).await.unwrap().unwrap();
-        assert_eq!(&heard, b"first words");
-        assert_eq!(server.tunnel.counts().retried, 2);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_gives_no_sign_of_life_is_replaced() {
-    let heartbeat = Duration::from_millis(100);
-    let server = Server::start(ServerOptions { heartbeat, ..ServerOptions::default() }).await;
-    let mut dead = ByHand::start(&server).await;
-    let mut user = server.user().await;
-    user.write_all(b"anyone?").await.unwrap();
-    dead.order().await;
-    // It goes on holding its connections and says nothing.
-    let _client = server.client(echo().await);
-    dead.pool.close();
-    let mut answer = [0; 7];
-    timeout(LIMIT, user.read_exact(&mut answer)).await.unwrap().unwrap();
-    assert_eq!(&answer, b"anyone?");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_user_is_turned_away_when_no_client_comes() {
+async fn a_user_is_turned_away_when_no_client_comes(way: Way) {
     let patience = Duration::from_millis(50);
-    let server = Server::start(ServerOptions { patience, ..ServerOptions::default() }).await;
+    let server = Server::start(way, ServerOptions { patience, ..ServerOptions::default() }).await;
     let mut user = server.user().await;
     let mut end = [0];
     let refused = timeout(LIMIT, user.read(&mut end)).await.unwrap();

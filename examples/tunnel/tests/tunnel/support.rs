@@ -4,15 +4,24 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use npws::tokio::{ClientPool, ServerPool};
-use npws::{ClientTls, Connection, ConnectionId, ServerTls};
+use npws::{ClientTls, ServerTls};
 use npws_tunnel::{ClientOptions, ServerOptions, TunnelClient, TunnelServer};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines, ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// Long enough for a busy machine, short enough to notice what hangs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
+/// What the ends speak, and which of them decides it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    V2,
+    V1Server,
+    V1Client,
+}
+
 pub(crate) struct Server {
+    way: Way,
     pub(crate) tunnel: TunnelServer,
     pub(crate) public: SocketAddr,
     pub(crate) listen: SocketAddr,
@@ -20,12 +29,14 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start(options: ServerOptions) -> Self {
+    pub(crate) async fn start(way: Way, options: ServerOptions) -> Self {
         let tls = ServerTls::self_signed(["localhost"]).unwrap();
         let pinned = ClientTls::pinned(tls.fingerprint().unwrap());
-        let pool = ServerPool::builder().capacity(64).control_channel(true).tls(tls).bind("127.0.0.1:0").await.unwrap();
+        let builder = ServerPool::builder().capacity(64).control_channel(true).v2(way != Way::V1Server).tls(tls);
+        let pool = builder.bind("127.0.0.1:0").await.unwrap();
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self {
+            way,
             public: public.local_addr().unwrap(),
             listen: pool.local_addr().unwrap(),
             tunnel: TunnelServer::start(pool, public, options),
@@ -36,7 +47,7 @@ impl Server {
     pub(crate) fn pool(&self) -> ClientPool {
         let builder = ClientPool::builder(self.listen.to_string()).capacity(4..=8).control_channel(true);
         let interval = Duration::from_millis(10)..=Duration::from_millis(100);
-        builder.interval(interval).tls(self.tls.clone()).connect().unwrap()
+        builder.interval(interval).v2(self.way != Way::V1Client).tls(self.tls.clone()).connect().unwrap()
     }
 
     pub(crate) fn client(&self, target: SocketAddr) -> TunnelClient {
@@ -87,33 +98,4 @@ pub(crate) async fn exchange(user: &mut TcpStream, text: &str) -> std::io::Resul
     let mut answer = vec![0; text.len()];
     user.read_exact(&mut answer).await?;
     Ok(String::from_utf8(answer).unwrap())
-}
-
-/// A client that does what the test says.
-pub(crate) struct ByHand {
-    pub(crate) pool: ClientPool,
-    lines: Lines<BufReader<ReadHalf<Connection>>>,
-    writer: WriteHalf<Connection>,
-}
-
-impl ByHand {
-    pub(crate) async fn start(server: &Server) -> Self {
-        let pool = server.pool();
-        let (reader, writer) = tokio::io::split(pool.take(ConnectionId::CONTROL, LIMIT).await.unwrap());
-        Self { pool, lines: BufReader::new(reader).lines(), writer }
-    }
-
-    /// The next connection that the server wants taken.
-    pub(crate) async fn order(&mut self) -> ConnectionId {
-        loop {
-            let line = self.lines.next_line().await.unwrap().expect("the control connection goes on");
-            if let Ok(id) = line.parse() {
-                return id;
-            }
-        }
-    }
-
-    pub(crate) async fn say(&mut self, line: &str) {
-        self.writer.write_all(format!("{line}\n").as_bytes()).await.unwrap();
-    }
 }
