@@ -1,14 +1,12 @@
 //! What a pool can be told, with the accepted ranges.
 
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use core::fmt::Debug;
-use core::net::IpAddr;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use crate::{ConfigError, LinkConfig, Policy};
+use crate::{AddressLimitsConfig, AllowList, ConfigError, ForwardedHeader, LinkConfig, OriginPolicy, Policy, Tokens};
 
 const COUNT: RangeInclusive<usize> = 1..=65_536;
 const SHORT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
@@ -172,8 +170,17 @@ pub struct ServerConfig {
     pub handshake_timeout: Duration,
     /// The path to answer on; any path unless told. It begins with `/`.
     pub path: Option<String>,
-    /// The addresses to serve; any address unless told. IPv4-mapped IPv6 addresses count as IPv4.
-    pub allow: Option<BTreeSet<IpAddr>>,
+    /// The addresses to serve; any address unless told.
+    pub allow: Option<AllowList>,
+    /// The tokens of which a request must present one; none is asked for unless told. An empty set lets nobody in.
+    pub tokens: Option<Tokens>,
+    /// The web pages from which a browser may connect; any unless told.
+    pub origins: OriginPolicy,
+    /// How many handshakes and connections there may be in total and per address, and how fast they may come.
+    pub limits: AddressLimitsConfig,
+    /// The proxies whose word counts for where a request comes from, at least one, and the header that they say it in.
+    /// Unless told, every request comes from where its socket does.
+    pub proxies: Option<(AllowList, ForwardedHeader)>,
     /// The first and the longest pause after failures of the listener: each 1 ms to 1 h, `10 ms..=1 s` unless told.
     pub backoff: RangeInclusive<Duration>,
     /// What both kinds of pool can be told.
@@ -187,6 +194,10 @@ impl Default for ServerConfig {
             handshake_timeout: Duration::from_secs(10),
             path: None,
             allow: None,
+            tokens: None,
+            origins: OriginPolicy::default(),
+            limits: AddressLimitsConfig::default(),
+            proxies: None,
             backoff: Duration::from_millis(10)..=Duration::from_secs(1),
             pool: PoolConfig::default(),
         }
@@ -208,12 +219,14 @@ impl ServerConfig {
         within("capacity", self.capacity, COUNT)?;
         within("handshake_timeout", self.handshake_timeout, SHORT)?;
         both_within("backoff", &self.backoff, SHORT)?;
-        match &self.path {
-            Some(path) if !path.starts_with('/') => {
-                Err(ConfigError::new("path", path.to_string(), "a path that begins with /"))
-            }
-            _ => self.pool.validate(),
+        if let Some(path) = self.path.as_ref().filter(|path| !path.starts_with('/')) {
+            return Err(ConfigError::new("path", path.to_string(), "a path that begins with /"));
         }
+        if self.proxies.as_ref().is_some_and(|(trusted, _)| trusted.is_empty()) {
+            return Err(ConfigError::new("proxies", "no address", "at least one address to trust"));
+        }
+        self.limits.validate()?;
+        self.pool.validate()
     }
 }
 
@@ -279,5 +292,14 @@ mod tests {
         }
         let server = ServerConfig { capacity: 70_000, ..ServerConfig::default() };
         assert_eq!(server.validate().unwrap_err().to_string(), "capacity is 70000, accepted is 1 to 65536");
+        let proxies = Some((AllowList::default(), ForwardedHeader::Forwarded));
+        let server = ServerConfig { proxies, ..ServerConfig::default() };
+        assert_eq!(
+            server.validate().unwrap_err().to_string(),
+            "proxies is no address, accepted is at least one address to trust"
+        );
+        let limits = AddressLimitsConfig { max_handshakes: Some(0), ..AddressLimitsConfig::default() };
+        let server = ServerConfig { limits, ..ServerConfig::default() };
+        assert_eq!(server.validate().unwrap_err().field(), "max_handshakes");
     }
 }

@@ -16,6 +16,7 @@
 
 extern crate alloc;
 
+mod admission;
 mod config;
 mod error;
 mod id;
@@ -27,14 +28,18 @@ mod reason;
 mod rejection;
 mod time;
 
+pub use admission::{
+    AddressLimits, AddressLimitsConfig, AllowList, Credentials, ForwardedError, ForwardedHeader, HandshakeRate,
+    IpRange, Limited, Origin, OriginPolicy, ParseOriginError, ParseRangeError, Tokens, client_address,
+};
 pub use config::{ClientConfig, PoolConfig, ServerConfig};
 pub use error::{ConfigError, TakeError};
 pub use id::{ConnectionId, IdSource, ParseIdError};
 pub use link::{ControlWord, Link, LinkConfig, LinkMessage, LinkOutput};
 pub use peer::{PeerGeneration, PeerHeader, Role, may_take};
 pub use pool::{
-    AcceptId, Accepting, ClientPool, ConnectionKey, DialFailure, DialFailures, DialId, Dialing, Output, Policy, Pool,
-    ServerPool, Side, Stats, Taken, WaiterId,
+    AcceptId, Accepting, Admitted, ClientPool, ConnectionKey, DialFailure, DialFailures, DialId, Dialing, Output,
+    Policy, Pool, RequestHead, ServerPool, Side, Stats, Taken, WaiterId,
 };
 pub use reason::{CloseReason, Violation};
 pub use rejection::Rejection;

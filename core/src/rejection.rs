@@ -15,15 +15,19 @@ use core::fmt;
 pub enum Rejection {
     /// 400: not a request, or an upgrade with a missing or malformed field.
     Malformed,
-    /// 403: the peer's address is not allowed.
+    /// 401: no valid token.
+    Unauthorized,
+    /// 403: the peer's address or the origin is not allowed.
     Forbidden,
     /// 404: not the path of this pool.
     NotFound,
     /// 426: a request that does not ask for WebSocket version 13.
     UpgradeRequired,
+    /// 429: the peer's address asks for too much.
+    TooMany,
     /// 431: the head is larger than the limit, or has too many fields.
     HeadTooLarge,
-    /// 503: no slot is free, or the pool is closing.
+    /// 503: no slot is free, all peers together ask for too much, or the pool is closing.
     Full,
 }
 
@@ -51,9 +55,11 @@ impl Rejection {
     const fn code_and_phrase(self) -> (u16, &'static str) {
         match self {
             Self::Malformed => (400, "Bad Request"),
+            Self::Unauthorized => (401, "Unauthorized"),
             Self::Forbidden => (403, "Forbidden"),
             Self::NotFound => (404, "Not Found"),
             Self::UpgradeRequired => (426, "Upgrade Required"),
+            Self::TooMany => (429, "Too Many Requests"),
             Self::HeadTooLarge => (431, "Request Header Fields Too Large"),
             Self::Full => (503, "Service Unavailable"),
         }

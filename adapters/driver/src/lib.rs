@@ -36,8 +36,9 @@ pub use connection::{Connection, IntoWebSocketError, StreamError};
 pub use error::{BuildError, DialError};
 pub use gate::Gate;
 pub use npws_core::{
-    CloseReason, ConfigError, ConnectionId, DialFailure, DialFailures, ParseIdError, PeerGeneration, Policy, Stats,
-    TakeError,
+    AddressLimitsConfig, AllowList, CloseReason, ConfigError, ConnectionId, DialFailure, DialFailures, ForwardedHeader,
+    HandshakeRate, IpRange, Origin, OriginPolicy, ParseIdError, ParseOriginError, ParseRangeError, PeerGeneration,
+    Policy, Stats, TakeError, Tokens,
 };
 pub use pool::Pool;
 pub use runtime::Runtime;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::AbortHandle;
-use npws_core::{AcceptId, Accepting, Output};
+use npws_core::{AcceptId, Accepting, AllowList, Output, Tokens};
 
 use self::accept::Plan;
 pub use self::builder::ServerPoolBuilder;
@@ -63,6 +63,37 @@ impl<R: Runtime> ServerPool<R> {
     #[doc(alias = "NewServerPool")]
     pub fn builder() -> ServerPoolBuilder<R> {
         ServerPoolBuilder::new()
+    }
+
+    /// From now on serves these addresses, or any if `None`. Connections that are there already stay.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPool};
+    /// use npws_driver::{AllowList, IpRange, ParseRangeError};
+    ///
+    /// fn restrict<R: Runtime>(pool: &ServerPool<R>) -> Result<(), ParseRangeError> {
+    ///     pool.set_allow(Some(AllowList::from(["10.0.0.0/8".parse::<IpRange>()?])));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn set_allow(&self, allow: Option<AllowList>) {
+        self.shared.with(|state, _| state.machine.set_allow(allow));
+    }
+
+    /// From now on asks for one of these tokens, or for none if `None`. Connections that are there already stay.
+    ///
+    /// ```
+    /// # use npws_driver::{ConfigError, Runtime, ServerPool};
+    /// use npws_driver::Tokens;
+    ///
+    /// /// Once all clients have the new one, the old one is left out.
+    /// fn rotate<R: Runtime>(pool: &ServerPool<R>, old: &str, new: &str) -> Result<(), ConfigError> {
+    ///     pool.set_tokens(Some(Tokens::new([old, new])?));
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn set_tokens(&self, tokens: Option<Tokens>) {
+        self.shared.with(|state, _| state.machine.set_tokens(tokens));
     }
 }
 

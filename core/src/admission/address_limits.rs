@@ -281,7 +281,7 @@ impl AddressLimits {
 }
 
 /// What limits apply to together. Whoever is given one IPv6 address is given 2^64 of them.
-fn group(address: IpAddr) -> IpAddr {
+pub(crate) fn group(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         v4 @ IpAddr::V4(_) => v4,
         v6 @ IpAddr::V6(_) => mask(v6, 64),

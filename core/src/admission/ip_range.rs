@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 use core::fmt;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
 /// One address or a block of them, as `192.0.2.7`, `10.0.0.0/8` or `2001:db8::/32`.
@@ -96,6 +96,18 @@ impl From<IpAddr> for IpRange {
     fn from(address: IpAddr) -> Self {
         let first = address.to_canonical();
         Self { first, prefix: bits(first) }
+    }
+}
+
+impl From<Ipv4Addr> for IpRange {
+    fn from(address: Ipv4Addr) -> Self {
+        IpAddr::V4(address).into()
+    }
+}
+
+impl From<Ipv6Addr> for IpRange {
+    fn from(address: Ipv6Addr) -> Self {
+        IpAddr::V6(address).into()
     }
 }
 

@@ -21,6 +21,7 @@ mod origins;
 mod tokens;
 
 pub use address_limits::AddressLimits;
+pub(crate) use address_limits::group;
 pub use allow_list::AllowList;
 pub use credentials::Credentials;
 pub use forwarded::{ForwardedError, ForwardedHeader, client_address};

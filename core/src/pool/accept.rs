@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use core::net::IpAddr;
 
+use super::door::Guest;
 use super::idle::{Lane, Sizes};
 use crate::{ConnectionId, Instant};
 
@@ -12,7 +13,7 @@ use crate::{ConnectionId, Instant};
 /// # use npws_core::{Instant, ServerConfig, ServerPool};
 /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
 /// let accept = pool.handle_incoming(Instant::ZERO, "192.0.2.1".parse().ok());
-/// assert!(accept.is_some(), "an open pool looks at every socket");
+/// assert!(accept.is_some(), "the pool is open and has not too many already");
 /// # Ok::<(), npws_core::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,9 +31,11 @@ pub(super) enum Phase {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Accept {
-    address: Option<IpAddr>,
-    phase: Phase,
+pub(super) struct Accept {
+    /// Where its socket comes from.
+    pub(super) address: Option<IpAddr>,
+    pub(super) guest: Option<Guest>,
+    pub(super) phase: Phase,
     deadline: Instant,
 }
 
@@ -50,7 +53,7 @@ impl Accepts {
     pub(super) fn begin(&mut self, address: Option<IpAddr>, deadline: Instant) -> AcceptId {
         let accept = AcceptId(self.issued);
         self.issued += 1;
-        self.all.insert(accept, Accept { address, phase: Phase::Request, deadline });
+        self.all.insert(accept, Accept { address, guest: None, phase: Phase::Request, deadline });
         self.deadlines.insert((deadline, accept));
         accept
     }
@@ -72,12 +75,15 @@ impl Accepts {
     }
 
     /// Reserves the ID that a handshake is being answered with.
-    pub(super) fn reserve(&mut self, id: ConnectionId, lane: Lane) {
+    pub(super) fn reserve(&mut self, accept: AcceptId, guest: Guest, id: ConnectionId, lane: Lane) {
+        if let Some(entry) = self.all.get_mut(&accept) {
+            entry.guest = Some(guest);
+        }
         self.reserved.insert(id, lane);
         self.lanes.add(lane);
     }
 
-    pub(super) fn end(&mut self, accept: AcceptId) -> Option<Phase> {
+    pub(super) fn end(&mut self, accept: AcceptId) -> Option<Accept> {
         let entry = self.all.remove(&accept)?;
         self.deadlines.remove(&(entry.deadline, accept));
         if let Phase::Answering(id) = entry.phase
@@ -85,7 +91,7 @@ impl Accepts {
         {
             self.lanes.subtract(lane);
         }
-        Some(entry.phase)
+        Some(entry)
     }
 
     pub(super) fn first(&self) -> Option<AcceptId> {

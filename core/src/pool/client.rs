@@ -107,7 +107,7 @@ impl<C> ClientPool<C> {
     ) -> Option<ConnectionKey> {
         let key = if self.side.dials.remove(&dial).is_some() {
             self.side.created += 1;
-            let key = self.exchange.register(now, id, peer.into(), connection);
+            let key = self.exchange.register(now, id, peer.into(), None, connection);
             if self.side.backoff.is_failing() {
                 self.side.backoff.succeed();
                 self.side.owed = self.side.missing(&self.exchange);

@@ -1,6 +1,7 @@
 //! Where connections and waiters meet.
 
 use alloc::collections::VecDeque;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use super::idle::Lane;
@@ -155,6 +156,7 @@ impl<C> Exchange<C> {
         now: Instant,
         id: ConnectionId,
         peer: PeerHeader,
+        address: Option<IpAddr>,
         connection: C,
     ) -> ConnectionKey {
         if let Some(former) = self.registry.registered(id)
@@ -164,7 +166,7 @@ impl<C> Exchange<C> {
             self.requeue_and_close(now, evicted, CloseReason::Replaced);
         }
         let lane = self.lane(peer, id);
-        let key = self.registry.register(id, peer.generation, lane, connection);
+        let key = self.registry.register(id, peer.generation, lane, address, connection);
         self.tombstones.forget(id);
         self.pair(key);
         key

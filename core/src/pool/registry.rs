@@ -1,9 +1,12 @@
 //! The connections of a pool: one map by ID, one index by age.
 
+mod consistency;
+
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::net::IpAddr;
 
-use super::idle::{Idle, Lane, Sizes};
+use super::idle::{Idle, Lane};
 use super::waiters::WaiterId;
 use crate::{CloseReason, ConnectionId, Instant, PeerGeneration};
 
@@ -57,6 +60,8 @@ struct Entry<C> {
     age: u64,
     peer: PeerGeneration,
     lane: Lane,
+    /// Whose limits it counts towards.
+    address: Option<IpAddr>,
     standing: Standing,
     /// When its peer took it, counted in claims.
     turn: Option<u64>,
@@ -94,6 +99,8 @@ pub(super) struct Registry<C> {
     acceptable: BTreeMap<u64, ConnectionKey>,
     retained: BTreeSet<(Instant, ConnectionKey)>,
     taken: BTreeSet<(ConnectionId, u64)>,
+    /// The addresses of connections that left, taken or not, until somebody asks.
+    departed: Vec<IpAddr>,
     closed_by: BTreeMap<CloseReason, u64>,
     offered: usize,
     claimed: usize,
@@ -113,6 +120,7 @@ impl<C> Registry<C> {
             acceptable: BTreeMap::new(),
             retained: BTreeSet::new(),
             taken: BTreeSet::new(),
+            departed: Vec::new(),
             closed_by: BTreeMap::new(),
             offered: 0,
             claimed: 0,
@@ -147,6 +155,7 @@ impl<C> Registry<C> {
         id: ConnectionId,
         peer: PeerGeneration,
         lane: Lane,
+        address: Option<IpAddr>,
         connection: C,
     ) -> ConnectionKey {
         let key = ConnectionKey { age: self.next_age, id };
@@ -155,6 +164,7 @@ impl<C> Registry<C> {
             age: key.age,
             peer,
             lane,
+            address,
             standing: Standing::Idle,
             turn: None,
             offered_to: None,
@@ -314,9 +324,15 @@ impl<C> Registry<C> {
         Some(Evicted { connection: entry.connection, offered_to: entry.offered_to })
     }
 
+    /// The addresses of those that left since the last time, each as often as it did.
+    pub(super) fn departed(&mut self) -> Vec<IpAddr> {
+        core::mem::take(&mut self.departed)
+    }
+
     fn remove(&mut self, key: ConnectionKey) -> Option<Entry<C>> {
         self.entry(key)?;
         let entry = self.by_id.remove(&key.id)?;
+        self.departed.extend(entry.address);
         if entry.offered_to.is_some() {
             self.offered -= 1;
         } else {
@@ -352,46 +368,5 @@ impl<C> Registry<C> {
     /// The retained connection whose limit ends first.
     pub(super) fn next_retained(&self) -> Option<(Instant, ConnectionKey)> {
         self.retained.first().copied()
-    }
-
-    /// Panics unless every index agrees with the map and no connection was lost or doubled.
-    pub(super) fn assert_consistent(&self) {
-        let counts = self.counts();
-        let present = counts.idle + counts.offered + counts.claimed + counts.retained;
-        assert_eq!(self.by_id.len(), present, "an index disagrees with the map");
-        assert_eq!(
-            counts.registered_total,
-            present as u64 + counts.taken_total + counts.closed_total,
-            "a connection was lost or doubled"
-        );
-        let mut held = Sizes::default();
-        let mut idle = Sizes::default();
-        for (&id, entry) in &self.by_id {
-            let key = ConnectionKey { age: entry.age, id };
-            let is_free = entry.offered_to.is_none();
-            let is_idle = is_free && entry.standing == Standing::Idle;
-            assert_eq!(self.idle.contains(entry.lane, key), is_idle, "{key:?} in the idle index");
-            match entry.standing {
-                Standing::Idle if is_free => idle.add(entry.lane),
-                Standing::Held => {
-                    assert!(is_free, "{key:?} is offered although it is held back");
-                    assert_eq!(entry.peer, PeerGeneration::V2, "{key:?} is held back although it cannot answer");
-                    held.add(entry.lane);
-                }
-                _ => {}
-            }
-            assert!(!entry.is_proved || !is_free, "{key:?} was proved for an offer that there is not");
-            let retained = match entry.standing {
-                Standing::Retained { until } => entry.offered_to.is_none() && self.retained.contains(&(until, key)),
-                _ => false,
-            };
-            let expected = entry.offered_to.is_none() && matches!(entry.standing, Standing::Retained { .. });
-            assert_eq!(retained, expected, "{key:?} in the retained index");
-            let turn = entry.turn.filter(|_| entry.offered_to.is_none());
-            let acceptable = entry.turn.is_some_and(|turn| self.acceptable.get(&turn) == Some(&key));
-            assert_eq!(acceptable, turn.is_some(), "{key:?} in the index of what can be accepted");
-        }
-        assert_eq!(self.idle.held(), held, "what is held back");
-        assert_eq!(self.idle.sizes(), idle + held, "what is idle");
     }
 }

@@ -3,16 +3,17 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use super::accept::{AcceptId, Accepts, Phase};
+use super::accept::{Accept, AcceptId, Accepts, Phase};
 use super::backoff::Backoff;
+use super::door::Door;
 use super::exchange::Exchange;
 use super::ids::Ids;
 use super::registry::ConnectionKey;
-use super::{Output, Pool, ServerPool, Side, Stats, Steps};
+use super::{Admitted, Output, Pool, RequestHead, ServerPool, Side, Stats, Steps};
 use crate::random::Jitter;
 use crate::{
-    CloseReason, ConfigError, ConnectionId, IdSource, Instant, PeerGeneration, PeerHeader, Rejection, Role,
-    ServerConfig,
+    AllowList, CloseReason, ConfigError, ConnectionId, IdSource, Instant, PeerHeader, Rejection, Role, ServerConfig,
+    Tokens,
 };
 
 /// What a server pool has beyond the connections: handshakes, IDs and admission.
@@ -26,12 +27,15 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Accepting<I> {
-    config: ServerConfig,
+    door: Door,
+    capacity: usize,
+    handshake_timeout: Duration,
     ids: Ids<I>,
     jitter: Jitter,
     backoff: Backoff,
     accepts: Accepts,
     is_listening: bool,
+    turned_away: u64,
     accept_failures: u64,
     rejected: u64,
     listener_failures: u64,
@@ -64,15 +68,19 @@ impl<C, I: IdSource> ServerPool<C, I> {
             backoff: Backoff::new(config.backoff.clone()),
             accepts: Accepts::default(),
             is_listening: true,
+            turned_away: 0,
             accept_failures: 0,
             rejected: 0,
             listener_failures: 0,
-            config,
+            capacity: config.capacity,
+            handshake_timeout: config.handshake_timeout,
+            door: Door::new(config)?,
         };
         Ok(Pool::assemble(exchange, side))
     }
 
-    /// A peer opened a socket. `None` when the pool takes no more: drop it.
+    /// A peer opened a socket, from this address if it has one. `None` when the pool takes no more, or when too many
+    /// handshakes are under way, in total or from this address: drop it.
     ///
     /// The first phase begins: TLS where there is TLS, the request head otherwise.
     ///
@@ -90,9 +98,14 @@ impl<C, I: IdSource> ServerPool<C, I> {
             return None;
         }
         self.side.backoff.succeed();
-        let accept = self.side.accepts.begin(address, now + self.side.config.handshake_timeout);
+        let accept = if self.side.door.enter(now, address) {
+            Some(self.side.accepts.begin(address, now + self.side.handshake_timeout))
+        } else {
+            self.side.turned_away += 1;
+            None
+        };
         self.settle(now);
-        Some(accept)
+        accept
     }
 
     /// The TLS handshake is done, the phase of the request head begins.
@@ -107,87 +120,90 @@ impl<C, I: IdSource> ServerPool<C, I> {
     /// ```
     pub fn handle_secured(&mut self, now: Instant, accept: AcceptId) {
         if self.side.accepts.phase(accept) == Some(Phase::Request) {
-            self.side.accepts.enter(accept, Phase::Request, now + self.side.config.handshake_timeout);
+            self.side.accepts.enter(accept, Phase::Request, now + self.side.handshake_timeout);
         }
         self.settle(now);
     }
 
-    /// The request head is complete: reserves a slot and an ID, or says what to answer instead.
+    /// The request head is complete, or can not be read: reserves a slot and an ID, or says what to answer instead.
     ///
-    /// `path` is `None` when the head could not be read so far. `upgrade` is what the head says beyond the path: whether
-    /// it asks for an upgrade in good form.
+    /// What is looked at, in this order: the address (behind proxies the forwarded one, which must be readable), the path,
+    /// the token, the origin, the upgrade, the limits of the address, the capacity. So a peer learns nothing of the pool
+    /// that is for others. Where both ends open connections, the last bit of the ID says whose it is to take next, and
+    /// each end gets its share.
     ///
     /// # Errors
     /// The rejection to answer; the handshake ends with
     /// [`handle_accept_failed`](Self::handle_accept_failed) once it is written.
     ///
     /// ```
-    /// # use npws_core::{Instant, Rejection, ServerConfig, ServerPool};
+    /// # use npws_core::{Instant, Rejection, RequestHead, ServerConfig, ServerPool, Tokens};
     /// # let now = Instant::ZERO;
-    /// # let config = ServerConfig { path: Some("/pool".into()), ..ServerConfig::default() };
-    /// # let mut pool = ServerPool::<(), _>::new(config, || [0, 0, 0, 1], 7)?;
-    /// let accept = pool.handle_incoming(now, None).expect("open");
-    /// assert_eq!(pool.handle_request(now, accept, "/other", Ok(())), Err(Rejection::NotFound));
-    /// # Ok::<(), npws_core::ConfigError>(())
-    /// ```
-    pub fn handle_request<'p>(
-        &mut self,
-        now: Instant,
-        accept: AcceptId,
-        path: impl Into<Option<&'p str>>,
-        upgrade: Result<(), Rejection>,
-    ) -> Result<ConnectionId, Rejection> {
-        self.handle_request_from(now, accept, path, upgrade, PeerGeneration::V1)
-    }
-
-    /// [`handle_request`](Self::handle_request), told what the head says of the peer. Where both ends open connections,
-    /// the last bit of the ID says whose it is to take next, and each end gets its share.
-    ///
-    /// # Errors
-    /// Those of [`handle_request`](Self::handle_request).
-    ///
-    /// ```
-    /// # use npws_core::{ConnectionId, Instant, PeerHeader, PoolConfig, ServerConfig, ServerPool};
-    /// # let now = Instant::ZERO;
-    /// let pool = PoolConfig { opens: true, ..PoolConfig::default() };
-    /// let config = ServerConfig { capacity: 2, pool, ..ServerConfig::default() };
-    /// let mut pool = ServerPool::<(), _>::new(config, || [0, 0, 0, 6], 7)?;
-    /// let peer = PeerHeader::from_header(Some("2; open"));
-    /// let ids = [(); 2].map(|()| {
+    /// let tokens = Some(Tokens::new(["secret"])?);
+    /// let config = ServerConfig { path: Some("/pool".into()), tokens, ..ServerConfig::default() };
+    /// let mut pool = ServerPool::<(), _>::new(config, || [0, 0, 0, 1], 7)?;
+    /// let mut ask = |head: RequestHead<'_>| {
     ///     let accept = pool.handle_incoming(now, None).expect("the pool is open");
-    ///     pool.handle_request_from(now, accept, "/", Ok(()), peer).expect("there is room")
-    /// });
-    /// assert_eq!(ids, [ConnectionId::CONTROL, ConnectionId::from_bytes([0, 0, 0, 7])], "one for each end");
+    ///     pool.handle_request(now, accept, head).map(|admitted| admitted.id.to_string())
+    /// };
+    /// assert_eq!(ask("/other".into()), Err(Rejection::NotFound));
+    /// assert_eq!(ask("/pool".into()), Err(Rejection::Unauthorized));
+    /// let fields = [("Authorization", &b"Bearer secret"[..])];
+    /// assert_eq!(ask(RequestHead::from("/pool").with_fields(&fields)), Ok("00000000".to_owned()));
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
-    pub fn handle_request_from<'p>(
+    pub fn handle_request<'h>(
         &mut self,
         now: Instant,
         accept: AcceptId,
-        path: impl Into<Option<&'p str>>,
-        upgrade: Result<(), Rejection>,
-        peer: impl Into<PeerHeader>,
-    ) -> Result<ConnectionId, Rejection> {
-        let peer = peer.into();
+        head: impl Into<RequestHead<'h>>,
+    ) -> Result<Admitted, Rejection> {
         if self.side.accepts.phase(accept) != Some(Phase::Request) {
             // It was given up meanwhile, or answered before: whatever is said now is not sent.
             return Err(Rejection::Full);
         }
-        let admitted = self.side.admit(&self.exchange, accept, path.into(), upgrade, peer);
+        let admitted = self.side.admit(&mut self.exchange, now, accept, &head.into());
         let phase = match admitted {
-            Ok(id) => {
-                self.exchange.tombstones.forget(id);
-                self.side.accepts.reserve(id, self.exchange.lane(peer, id));
-                Phase::Answering(id)
-            }
+            Ok(Admitted { id, .. }) => Phase::Answering(id),
             Err(_) => {
                 self.side.rejected += 1;
                 Phase::Rejecting
             }
         };
-        self.side.accepts.enter(accept, phase, now + self.side.config.handshake_timeout);
+        self.side.accepts.enter(accept, phase, now + self.side.handshake_timeout);
         self.settle(now);
         admitted
+    }
+
+    /// From now on serves these addresses, or any if `None`. Who is in already stays, and so does who has been answered.
+    ///
+    /// ```
+    /// # use npws_core::{AllowList, Instant, IpRange, Rejection, ServerConfig, ServerPool};
+    /// # let now = Instant::ZERO;
+    /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
+    /// let accept = pool.handle_incoming(now, "192.0.2.1".parse().ok()).expect("the pool is open");
+    /// pool.set_allow("10.0.0.0/8".parse::<IpRange>().ok().map(|range| AllowList::from([range])));
+    /// assert_eq!(pool.handle_request(now, accept, "/"), Err(Rejection::Forbidden));
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    pub fn set_allow(&mut self, allow: Option<AllowList>) {
+        self.side.door.allow = allow;
+    }
+
+    /// From now on asks for one of these tokens, or for none if `None`. Who is in already stays, and so does who has been
+    /// answered.
+    ///
+    /// ```
+    /// # use npws_core::{Instant, Rejection, ServerConfig, ServerPool, Tokens};
+    /// # let now = Instant::ZERO;
+    /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
+    /// let accept = pool.handle_incoming(now, None).expect("the pool is open");
+    /// pool.set_tokens(Some(Tokens::new(["old", "new"])?));
+    /// assert_eq!(pool.handle_request(now, accept, "/"), Err(Rejection::Unauthorized));
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    pub fn set_tokens(&mut self, tokens: Option<Tokens>) {
+        self.side.door.tokens = tokens;
     }
 
     /// Answer and ID are written: the connection becomes idle. `None` when the handshake had been given up: the
@@ -200,7 +216,7 @@ impl<C, I: IdSource> ServerPool<C, I> {
     /// # let now = Instant::ZERO;
     /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
     /// let accept = pool.handle_incoming(now, None).expect("the pool is open");
-    /// let id = pool.handle_request(now, accept, "/", Ok(())).expect("there is room");
+    /// let id = pool.handle_request(now, accept, "/").expect("there is room").id;
     /// let key = pool.handle_accepted(now, accept, PeerGeneration::V1, ());
     /// assert_eq!(key.map(|key| key.id()), Some(id));
     /// # Ok::<(), npws_core::ConfigError>(())
@@ -212,9 +228,15 @@ impl<C, I: IdSource> ServerPool<C, I> {
         peer: impl Into<PeerHeader>,
         connection: C,
     ) -> Option<ConnectionKey> {
-        let key = if let Some(Phase::Answering(id)) = self.side.accepts.end(accept) {
-            Some(self.exchange.register(now, id, peer.into(), connection))
+        let ended = self.side.accepts.end(accept);
+        let key = if let Some(Accept { address, guest, phase: Phase::Answering(id), .. }) = ended {
+            self.side.door.stay(address, guest);
+            let counted = guest.and_then(|guest| guest.address);
+            Some(self.exchange.register(now, id, peer.into(), counted, connection))
         } else {
+            if let Some(Accept { address, guest, .. }) = ended {
+                self.side.door.leave(address, guest);
+            }
             self.exchange.emit(Output::Close { connection, reason: CloseReason::HandshakeFailed });
             None
         };
@@ -261,48 +283,48 @@ impl<C, I: IdSource> ServerPool<C, I> {
 impl<I: IdSource> Accepting<I> {
     fn admit<C>(
         &mut self,
-        exchange: &Exchange<C>,
+        exchange: &mut Exchange<C>,
+        now: Instant,
         accept: AcceptId,
-        path: Option<&str>,
-        upgrade: Result<(), Rejection>,
-        peer: PeerHeader,
-    ) -> Result<ConnectionId, Rejection> {
-        let address = self.accepts.address(accept);
-        if let Some(allow) = &self.config.allow
-            && !address.is_some_and(|address| allow.iter().any(|ip| ip.to_canonical() == address.to_canonical()))
-        {
-            return Err(Rejection::Forbidden);
-        }
-        if let (Some(own), Some(path)) = (&self.config.path, path)
-            && own != path
-        {
-            return Err(Rejection::NotFound);
-        }
-        upgrade?;
+        head: &RequestHead<'_>,
+    ) -> Result<Admitted, Rejection> {
+        let guest = self.door.ask(now, self.accepts.address(accept), head)?;
+        let Some(id) = self.find_room(exchange, head.peer) else {
+            self.door.turn_away(now, guest);
+            return Err(Rejection::Full);
+        };
+        exchange.tombstones.forget(id);
+        self.accepts.reserve(accept, guest, id, exchange.lane(head.peer, id));
+        Ok(Admitted { id, subprotocol: guest.subprotocol })
+    }
+
+    /// The ID for one more connection, if there is room for it.
+    fn find_room<C>(&mut self, exchange: &Exchange<C>, peer: PeerHeader) -> Option<ConnectionId> {
         let there = exchange.registry.idle.sizes() + self.accepts.reserved();
         // A waiter takes a connection off the idle ones as it arrives.
-        let room = self.config.capacity + exchange.waiters.waiting_next();
+        let room = self.capacity + exchange.waiters.waiting_next();
         let both_open = exchange.both_open(peer);
         // A full pool lets one more in rather than leave one end without any to take.
         if there.total() >= room && !(both_open && there.lack_a_half()) {
-            return Err(Rejection::Full);
+            return None;
         }
         let owner = if both_open { there.smaller_half() } else { None };
         let (ids, accepts) = (&mut self.ids, &self.accepts);
         ids.new_id(owner, |id| {
             exchange.registry.registered(id).is_some() || exchange.registry.is_taken(id) || accepts.is_reserved(id)
         })
-        .ok_or(Rejection::Full)
     }
 }
 
 impl<I> Accepting<I> {
     fn end<C>(&mut self, exchange: &mut Exchange<C>, now: Instant, accept: AcceptId) {
-        match self.accepts.end(accept) {
-            None | Some(Phase::Rejecting) => return,
+        let Some(Accept { address, guest, phase, .. }) = self.accepts.end(accept) else { return };
+        self.door.leave(address, guest);
+        match phase {
+            Phase::Rejecting => return,
             // The peer may have seen the ID, so somebody may ask for it.
-            Some(Phase::Answering(id)) => exchange.give_up(now, id, CloseReason::HandshakeFailed),
-            Some(Phase::Request) => {}
+            Phase::Answering(id) => exchange.give_up(now, id, CloseReason::HandshakeFailed),
+            Phase::Request => {}
         }
         self.accept_failures += 1;
     }
@@ -311,7 +333,11 @@ impl<I> Accepting<I> {
 impl<C, I> Side<C> for Accepting<I> {}
 
 impl<C, I> Steps<C> for Accepting<I> {
-    fn settle(&mut self, _exchange: &mut Exchange<C>, _now: Instant) {}
+    fn settle(&mut self, exchange: &mut Exchange<C>, _now: Instant) {
+        for address in exchange.registry.departed() {
+            self.door.depart(address);
+        }
+    }
 
     fn stop(&mut self, exchange: &mut Exchange<C>, now: Instant) {
         if core::mem::take(&mut self.is_listening) {
@@ -337,7 +363,7 @@ impl<C, I> Steps<C> for Accepting<I> {
     }
 
     fn capacity(&self) -> usize {
-        self.config.capacity
+        self.capacity
     }
 
     fn interval(&self) -> Duration {
@@ -347,6 +373,7 @@ impl<C, I> Steps<C> for Accepting<I> {
     fn report(&self, stats: &mut Stats) {
         stats.handshakes = self.accepts.len();
         stats.accepted_total = self.accepts.total();
+        stats.turned_away_total = self.turned_away;
         stats.accept_failures = self.accept_failures;
         stats.rejected_total = self.rejected;
         stats.listener_failures = self.listener_failures;
@@ -354,6 +381,7 @@ impl<C, I> Steps<C> for Accepting<I> {
 
     fn assert_consistent(&self, exchange: &Exchange<C>) {
         assert!(exchange.is_open() || self.accepts.len() == 0, "a handshake outlived the pool");
+        assert_eq!(self.door.handshakes(), self.accepts.len(), "handshakes that the limits know");
         assert_eq!(exchange.is_open(), self.is_listening, "listening while not open, or the other way round");
     }
 }

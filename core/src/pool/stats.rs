@@ -59,6 +59,8 @@ pub struct Stats {
     pub last_dial_failure: Option<(Instant, DialFailure)>,
     /// Sockets ever accepted; zero on a client.
     pub accepted_total: u64,
+    /// Sockets dropped at once, because too many handshakes were under way, in total or from one address.
+    pub turned_away_total: u64,
     /// Handshakes of a server that ended before the connection became idle, without an answer.
     pub accept_failures: u64,
     /// Requests turned away with an HTTP status.

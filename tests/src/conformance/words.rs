@@ -33,7 +33,7 @@ pub async fn who_accepts_is_woken_by_the_claim<R: Testbed>() {
 pub async fn who_takes_by_id_goes_before_who_accepts<R: Testbed>() {
     let (server, client) = pair::<R>(1).await;
     let (id, _taken) = server.take_next(SOON).await.unwrap();
-    let (accepted, by_id) = join!(client.accept(ms(50)), client.take(id, SOON));
+    let (by_id, accepted) = join!(client.take(id, SOON), client.accept(ms(50)));
     assert_eq!(accepted.unwrap_err(), TakeError::Timeout);
     assert_eq!(by_id.unwrap().id(), id);
 }

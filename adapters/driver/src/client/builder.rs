@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_rustls::pki_types::ServerName;
-use npws_core::{ClientConfig, ClientPool as Machine, ConfigError, Policy};
+use npws_core::{ClientConfig, ClientPool as Machine, ConfigError, Policy, Tokens};
+use tungstenite::http::header::AUTHORIZATION;
 use tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::dial::{Dialer, Plan};
@@ -45,6 +46,7 @@ pub struct ClientPoolBuilder<R: Runtime> {
     host: Option<String>,
     path: String,
     headers: Vec<(String, String)>,
+    bearer_token: Option<String>,
     dialer: Option<Dialer>,
     runtime: Option<R>,
 }
@@ -60,6 +62,7 @@ impl<R: Runtime> ClientPoolBuilder<R> {
             host: None,
             path: "/".to_owned(),
             headers: Vec::new(),
+            bearer_token: None,
             dialer: None,
             runtime: None,
         }
@@ -210,11 +213,24 @@ impl<R: Runtime> ClientPoolBuilder<R> {
     /// ```
     /// # use npws_driver::{ClientPoolBuilder, Runtime};
     /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
-    ///     builder.header("Authorization", "Bearer secret")
+    ///     builder.header("X-Region", "eu")
     /// }
     /// ```
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Presents this token to the server, as `Authorization: Bearer`. Without TLS, everybody on the way can read it.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>, token: &str) -> ClientPoolBuilder<R> {
+    ///     builder.bearer_token(token)
+    /// }
+    /// ```
+    pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
+        self.bearer_token = Some(token.into());
         self
     }
 
@@ -303,6 +319,17 @@ impl<R: Runtime> ClientPoolBuilder<R> {
                 |_| ConfigError::new("header", format!("{name:?}"), "a name and a value as RFC 9110 has them");
             let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(()))?;
             headers.append(parsed, HeaderValue::from_str(value).map_err(|_| invalid(()))?);
+        }
+        if let Some(token) = &self.bearer_token {
+            let invalid = || {
+                let found = format!("a text of {} bytes", token.len());
+                ConfigError::new("bearer_token", found, "1 to 512 letters, digits and -._~+/, with = at the end only")
+            };
+            Tokens::new([token]).map_err(|_| invalid())?;
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| invalid())?);
+        }
+        if let Some(credentials) = headers.get_mut(AUTHORIZATION) {
+            credentials.set_sensitive(true);
         }
         let host = self.host.as_deref().unwrap_or(&self.address);
         UpgradeRequest::new(host, &self.path, headers, self.settings.header(&self.config.pool)).map_err(|_| {

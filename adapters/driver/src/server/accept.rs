@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::future::{AbortHandle, Abortable};
 use futures_rustls::TlsAcceptor;
-use npws_core::{AcceptId, Link, LinkConfig, PeerGeneration, PeerHeader, Rejection, Role};
+use npws_core::{AcceptId, Link, LinkConfig, PeerGeneration, PeerHeader, Rejection, RequestHead, Role};
 use tungstenite::protocol::WebSocketConfig;
 
 use super::Accepts;
@@ -17,7 +17,7 @@ use crate::slot::{Slot, watch};
 use crate::socket::Socket;
 use crate::tcp::TcpOptions;
 use crate::transport::Transport;
-use crate::upgrade::server::{HeadError, HeadLimits, accept, read_request, reject};
+use crate::upgrade::server::{HeadError, HeadLimits, Request, accept, read_request, reject};
 use crate::wire::Wire;
 
 /// What every handshake of a pool needs, checked once.
@@ -78,21 +78,27 @@ async fn handshake<R: Runtime>(shared: &Arc<Shared<Accepts<R>>>, id: AcceptId, s
         Err(HeadError::Io(error)) => return Err(error),
     };
     let v1 = PeerHeader::from(PeerGeneration::V1);
-    let (path, upgrade, peer) = match &request {
-        Ok(request) => (Some(request.path()), request.check_upgrade(), request.peer()),
-        Err(rejection) => (None, Err(*rejection), v1),
+    let fields = request.as_ref().map_or_else(|_| Vec::new(), Request::fields);
+    let (head, peer) = match &request {
+        Ok(request) => {
+            let peer = if plan.own.generation == PeerGeneration::V2 { request.peer() } else { v1 };
+            let head = RequestHead::from(request.path()).with_upgrade(request.check_upgrade());
+            (head.with_peer(peer).with_fields(&fields), peer)
+        }
+        Err(rejection) => (RequestHead::unreadable(*rejection), v1),
     };
-    let peer = if plan.own.generation == PeerGeneration::V2 { peer } else { v1 };
-    let verdict = shared.with(|state, now| state.machine.handle_request_from(now, id, path, upgrade, peer));
-    let (request, connection_id) = match (request, verdict) {
-        (Ok(request), Ok(connection_id)) => (request, connection_id),
+    let verdict = shared.with(|state, now| state.machine.handle_request(now, id, head));
+    drop(fields);
+    let (request, admitted) = match (request, verdict) {
+        (Ok(request), Ok(admitted)) => (request, admitted),
         (_, verdict) => {
             let rejection = verdict.err().unwrap_or(Rejection::Malformed);
             reject(transport, rejection).await?;
             return Err(io::Error::other(rejection.to_string()));
         }
     };
-    let websocket = accept(transport, request, plan.own, plan.websocket).await?;
+    let connection_id = admitted.id;
+    let websocket = accept(transport, request, plan.own, admitted.subprotocol, plan.websocket).await?;
     let now = shared.clock.now();
     let link = Link::server(plan.link.clone(), peer.generation, rand::random(), now, connection_id);
     let mut wire = Box::new(Wire::new(websocket, link, Role::Server, plan.link.early_data_limit));

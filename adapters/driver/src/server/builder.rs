@@ -1,17 +1,19 @@
 //! What a server pool can be told.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::{AbortHandle, Abortable};
 use futures::stream::{BoxStream, Stream, StreamExt};
 use futures_rustls::TlsAcceptor;
-use npws_core::{ServerConfig, ServerPool as Machine};
+use npws_core::{
+    AddressLimitsConfig, AllowList, ForwardedHeader, IpRange, OriginPolicy, ServerConfig, ServerPool as Machine, Tokens,
+};
 
 use super::accept::Plan;
 use super::{Accepts, Ids, ServerPool, listen};
@@ -92,19 +94,88 @@ impl<R: Runtime> ServerPoolBuilder<R> {
         self
     }
 
-    /// Serves this address and those allowed so far; others get 403. Any address unless told. An IPv4-mapped IPv6
-    /// address counts as IPv4.
+    /// Serves this address or block of addresses and those allowed so far; others get 403. Any address unless told. An
+    /// IPv4-mapped IPv6 address counts as IPv4. [`ServerPool::set_allow`] changes it later.
     ///
     /// ```
     /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// use npws_driver::{IpRange, ParseRangeError};
+    /// use std::net::Ipv4Addr;
+    ///
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> Result<ServerPoolBuilder<R>, ParseRangeError> {
+    ///     Ok(builder.allow(Ipv4Addr::new(192, 0, 2, 7)).allow("10.0.0.0/8".parse::<IpRange>()?))
+    /// }
+    /// ```
+    pub fn allow(mut self, range: impl Into<IpRange>) -> Self {
+        self.config.allow.get_or_insert_with(AllowList::default).extend([range]);
+        self
+    }
+
+    /// Serves who presents one of these tokens, as `Authorization: Bearer` or, from a browser, as a subprotocol
+    /// `npws.bearer.` and the token besides `npws`; others get 401. No token is asked for unless told. Without TLS,
+    /// everybody on the way can read them. [`ServerPool::set_tokens`] changes them later.
+    ///
+    /// ```
+    /// # use npws_driver::{ConfigError, Runtime, ServerPoolBuilder};
+    /// use npws_driver::Tokens;
+    ///
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> Result<ServerPoolBuilder<R>, ConfigError> {
+    ///     Ok(builder.tokens(Tokens::new(["the-old-one", "the-new-one"])?))
+    /// }
+    /// ```
+    pub fn tokens(mut self, tokens: Tokens) -> Self {
+        self.config.tokens = Some(tokens);
+        self
+    }
+
+    /// From which web pages a browser may connect; others get 403. Any unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// use npws_driver::OriginPolicy;
+    ///
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+    ///     builder.origins(OriginPolicy::NoBrowsers)
+    /// }
+    /// ```
+    pub fn origins(mut self, policy: OriginPolicy) -> Self {
+        self.config.origins = policy;
+        self
+    }
+
+    /// How many handshakes and connections there may be in total and per address, and how fast they may come. An address
+    /// that has too many connections, or comes too fast, gets 429; sockets beyond the handshakes that may be in flight,
+    /// in total or from one address, are closed without an answer.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// use npws_driver::AddressLimitsConfig;
+    ///
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+    ///     let max = Some(200);
+    ///     builder.limits(AddressLimitsConfig { max_connections_per_address: max, ..AddressLimitsConfig::default() })
+    /// }
+    /// ```
+    pub fn limits(mut self, limits: AddressLimitsConfig) -> Self {
+        self.config.limits = limits;
+        self
+    }
+
+    /// What these proxies say in `header` is where a request comes from, for the allow list and the limits. What anybody
+    /// else says there is ignored, and a trusted proxy that says what cannot be read gets 400. Every request comes from
+    /// where its socket does unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// use npws_driver::ForwardedHeader;
     /// use std::net::Ipv4Addr;
     ///
     /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
-    ///     builder.allow(Ipv4Addr::new(192, 0, 2, 7).into())
+    ///     builder.behind_proxies([Ipv4Addr::new(10, 0, 0, 1)], ForwardedHeader::XForwardedFor)
     /// }
     /// ```
-    pub fn allow(mut self, address: IpAddr) -> Self {
-        self.config.allow.get_or_insert_with(BTreeSet::new).insert(address);
+    pub fn behind_proxies(mut self, trusted: impl Into<AllowList>, header: ForwardedHeader) -> Self {
+        self.config.proxies = Some((trusted.into(), header));
         self
     }
 

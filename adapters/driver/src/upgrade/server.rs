@@ -53,6 +53,11 @@ impl Request {
         self.head.headers()
     }
 
+    /// All fields, those of one name in the order in which they came.
+    pub(crate) fn fields(&self) -> Vec<(&str, &[u8])> {
+        self.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect()
+    }
+
     /// What the peer says of itself.
     pub(crate) fn peer(&self) -> PeerHeader {
         PeerHeader::from_header(self.headers().get(PeerGeneration::HEADER).and_then(|value| value.to_str().ok()))
@@ -150,6 +155,7 @@ pub(crate) async fn accept(
     mut transport: Transport,
     request: Request,
     own: PeerHeader,
+    subprotocol: Option<&'static str>,
     config: WebSocketConfig,
 ) -> io::Result<WebSocketStream<Gate>> {
     let mut response = create_response(&request.head).map_err(io::Error::other)?;
@@ -157,6 +163,9 @@ pub(crate) async fn accept(
         && let Some(value) = own.to_header()
     {
         response.headers_mut().insert(PeerGeneration::HEADER, HeaderValue::from_static(value));
+    }
+    if let Some(subprotocol) = subprotocol {
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
     }
     let mut head = Vec::new();
     write_response(&mut head, &response).map_err(io::Error::other)?;
@@ -170,14 +179,17 @@ pub(crate) async fn accept(
 pub(crate) async fn reject(mut transport: Transport, rejection: Rejection) -> io::Result<()> {
     /// How much of what the peer still sends is waited for.
     const LINGER: usize = 64 * 1024;
-    let upgrade = match rejection {
+    let fields = match rejection {
+        // RFC 9110 section 11.6.1 wants to hear how to authenticate.
+        Rejection::Unauthorized => "WWW-Authenticate: Bearer\r\n",
+        Rejection::TooMany => "Retry-After: 1\r\n",
         // RFC 9110 section 15.5.22 and RFC 6455 section 4.4: name what is asked for.
         Rejection::UpgradeRequired => "Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n",
         _ => "",
     };
     let body = format!("{}\n", rejection.phrase());
     let answer = format!(
-        "HTTP/1.1 {rejection}\r\nConnection: close\r\n{upgrade}Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
+        "HTTP/1.1 {rejection}\r\nConnection: close\r\n{fields}Content-Type: text/plain\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     transport.write_all(answer.as_bytes()).await?;

@@ -123,7 +123,9 @@ fn a_head_is_bounded_and_must_be_whole() {
 
 #[test]
 fn a_rejection_is_a_whole_http_answer_that_a_slow_peer_can_read() {
-    for rejection in [Rejection::Forbidden, Rejection::UpgradeRequired, Rejection::Full] {
+    for rejection in
+        [Rejection::Unauthorized, Rejection::Forbidden, Rejection::UpgradeRequired, Rejection::TooMany, Rejection::Full]
+    {
         let (near, mut far) = pipe(1 << 20);
         far.send(b"a body that nobody asked for");
         let mut rejecting = Box::pin(reject(transport(near), rejection));
@@ -140,6 +142,8 @@ fn a_rejection_is_a_whole_http_answer_that_a_slow_peer_can_read() {
         assert!(head.contains("Connection: close"), "{head}");
         let is_426 = rejection == Rejection::UpgradeRequired;
         assert_eq!(head.contains("Sec-WebSocket-Version: 13"), is_426, "{head}");
+        assert_eq!(head.contains("WWW-Authenticate: Bearer\r\n"), rejection == Rejection::Unauthorized, "{head}");
+        assert_eq!(head.contains("Retry-After: 1\r\n"), rejection == Rejection::TooMany, "{head}");
     }
 }
 
@@ -157,7 +161,7 @@ fn the_ends_upgrade_each_other_and_agree_on_the_generation() {
             assert_eq!((request.path(), request.peer().generation), ("/pool", of_server));
             assert_eq!(request.headers().get("host").unwrap(), "pool.example:8443");
             request.check_upgrade().unwrap();
-            accept(transport, request, header(answer), config).await.unwrap()
+            accept(transport, request, header(answer), None, config).await.unwrap()
         };
         let request = request(offer);
         let dialing = upgrade(gate(near), &request, config);
@@ -180,7 +184,7 @@ fn data_right_behind_a_head_is_kept() {
     let mut socket = smol::block_on(async {
         let mut transport = transport(near);
         let request = read_request(&mut transport, HeadLimits::default()).await.unwrap();
-        accept(transport, request, header(true), websocket_config(MAX_MESSAGE)).await.unwrap()
+        accept(transport, request, header(true), None, websocket_config(MAX_MESSAGE)).await.unwrap()
     });
     assert_eq!(socket.get_ref().unsettled(), [&masked(0x82, b"early")[..], &masked(0x82, b"part")[..5]].concat());
     assert_eq!(smol::block_on(socket.next()).unwrap().unwrap(), Message::binary(&b"early"[..]));

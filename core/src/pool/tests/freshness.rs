@@ -111,7 +111,7 @@ fn held_back_connections_fill_the_capacity_and_can_be_flushed() {
     look(&mut pool);
     assert!(pool.handle_stale(at(0), keys[0]));
     let late = pool.handle_incoming(at(0), None).unwrap();
-    assert_eq!(pool.handle_request(at(0), late, "/", Ok(())), Err(crate::Rejection::Full));
+    assert_eq!(pool.handle_request(at(0), late, "/"), Err(crate::Rejection::Full));
     pool.flush(at(1));
     assert_eq!(look(&mut pool).closed.len(), 2);
 }

@@ -16,7 +16,7 @@ fn opening_server(capacity: usize) -> Server {
 
 fn reserve(pool: &mut Server, peer: PeerHeader) -> Result<(AcceptId, ConnectionId), crate::Rejection> {
     let accept = pool.handle_incoming(at(0), None).expect("the pool is open");
-    pool.handle_request_from(at(0), accept, "/", Ok(()), peer).map(|id| (accept, id))
+    pool.handle_request(at(0), accept, RequestHead::from("/").with_peer(peer)).map(|admitted| (accept, admitted.id))
 }
 
 /// Lets a peer in; says which ID it got.

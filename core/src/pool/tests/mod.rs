@@ -1,6 +1,7 @@
 //! What users and peers of a pool get, as seen from outside the machine.
 
 mod accepts;
+mod admission;
 mod client;
 mod controller;
 mod dials;
@@ -112,7 +113,7 @@ fn server(capacity: usize) -> Server {
 /// Lets a peer in as far as its request's answer.
 fn admit(pool: &mut Server, now: Instant) -> (AcceptId, ConnectionId) {
     let accept = pool.handle_incoming(now, None).expect("the pool is open");
-    let id = pool.handle_request(now, accept, "/", Ok(())).expect("there is room");
+    let id = pool.handle_request(now, accept, "/").expect("there is room").id;
     (accept, id)
 }
 

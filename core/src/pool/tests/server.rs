@@ -1,11 +1,15 @@
 //! Whom a server lets in, and which IDs it gives.
 
 use super::*;
+use core::net::{IpAddr, Ipv4Addr};
+
 use crate::Rejection;
+
+const FRIEND: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 
 fn answer(pool: &mut Server, address: &str, path: &str, upgrade: Result<(), Rejection>) -> Rejection {
     let accept = pool.handle_incoming(at(0), address.parse().ok()).unwrap();
-    let rejection = pool.handle_request(at(0), accept, path, upgrade).unwrap_err();
+    let rejection = pool.handle_request(at(0), accept, RequestHead::from(path).with_upgrade(upgrade)).unwrap_err();
     pool.handle_accept_failed(at(0), accept);
     pool.assert_consistent();
     rejection
@@ -32,14 +36,10 @@ fn a_peer_beyond_the_capacity_is_told_503_and_costs_no_id() {
 
 #[test]
 fn a_peer_learns_that_it_may_not_come_before_anything_else_of_the_pool() {
-    let config = ServerConfig {
-        path: Some("/pool".into()),
-        allow: Some(["192.0.2.1".parse().unwrap()].into()),
-        ..ServerConfig::default()
-    };
+    let config = ServerConfig { path: Some("/pool".into()), allow: Some([FRIEND].into()), ..ServerConfig::default() };
     let mut pool = server_with(config);
     let first = pool.handle_incoming(at(0), "192.0.2.1".parse().ok()).unwrap();
-    assert!(pool.handle_request(at(0), first, "/pool", Ok(())).is_ok(), "now the pool is full");
+    assert!(pool.handle_request(at(0), first, "/pool").is_ok(), "now the pool is full");
     let (stranger, friend) = ("192.0.2.9", "192.0.2.1");
     for upgrade in [Err(Rejection::Malformed), Err(Rejection::UpgradeRequired), Ok(())] {
         assert_eq!(answer(&mut pool, stranger, "/pool", upgrade), Rejection::Forbidden);
@@ -51,10 +51,10 @@ fn a_peer_learns_that_it_may_not_come_before_anything_else_of_the_pool() {
 
 #[test]
 fn an_allowed_address_is_known_in_its_mapped_form_too() {
-    let config = ServerConfig { allow: Some(["192.0.2.1".parse().unwrap()].into()), ..ServerConfig::default() };
+    let config = ServerConfig { allow: Some([FRIEND].into()), ..ServerConfig::default() };
     let mut pool = server_with(config);
     let accept = pool.handle_incoming(at(0), "::ffff:192.0.2.1".parse().ok()).unwrap();
-    assert!(pool.handle_request(at(0), accept, "/any", Ok(())).is_ok());
+    assert!(pool.handle_request(at(0), accept, "/any").is_ok());
 }
 
 #[test]
@@ -62,9 +62,9 @@ fn a_slot_is_reserved_by_a_complete_request_and_given_back_when_the_handshake_fa
     let mut pool = server(1);
     let slow: Vec<_> = (0..10).map(|_| pool.handle_incoming(at(0), None).unwrap()).collect();
     let (quick, _) = admit(&mut pool, at(0));
-    assert_eq!(pool.handle_request(at(0), slow[0], "/", Ok(())), Err(Rejection::Full), "the slot is reserved");
+    assert_eq!(pool.handle_request(at(0), slow[0], "/"), Err(Rejection::Full), "the slot is reserved");
     pool.handle_accept_failed(at(1), quick);
-    assert!(pool.handle_request(at(1), slow[1], "/", Ok(())).is_ok(), "slow peers fill no slots");
+    assert!(pool.handle_request(at(1), slow[1], "/").is_ok(), "slow peers fill no slots");
 }
 
 #[test]
@@ -86,7 +86,10 @@ fn connections_that_are_offered_claimed_or_retained_do_not_fill_the_capacity() {
 fn the_control_id_is_not_burnt_by_a_scanner_that_connects_first() {
     let mut pool = server(2);
     let scanner = pool.handle_incoming(at(0), None).unwrap();
-    assert!(pool.handle_request(at(0), scanner, "/", Err(Rejection::UpgradeRequired)).is_err());
+    assert!(
+        pool.handle_request(at(0), scanner, RequestHead::from("/").with_upgrade(Err(Rejection::UpgradeRequired)))
+            .is_err()
+    );
     let (dropped, first) = admit(&mut pool, at(0));
     assert!(first.is_control());
     let (_, second) = admit(&mut pool, at(0));
@@ -152,8 +155,11 @@ fn each_phase_of_a_handshake_has_its_own_deadline() {
     let rejected = pool.handle_incoming(at(0), None).unwrap();
     pool.handle_secured(at(4000), secured);
     pool.handle_secured(at(5000), asked);
-    assert!(pool.handle_request(at(6000), asked, "/", Ok(())).is_ok());
-    assert!(pool.handle_request(at(7000), rejected, "/", Err(Rejection::Malformed)).is_err());
+    assert!(pool.handle_request(at(6000), asked, "/").is_ok());
+    assert!(
+        pool.handle_request(at(7000), rejected, RequestHead::from("/").with_upgrade(Err(Rejection::Malformed)))
+            .is_err()
+    );
     let mut aborted = Vec::new();
     while let Some(due) = pool.poll_timeout() {
         pool.handle_timeout(due);
@@ -180,11 +186,11 @@ fn a_handshake_that_was_given_up_gives_its_connection_back_to_be_closed() {
 fn a_repeated_report_of_a_handshake_changes_nothing() {
     let mut pool = server(2);
     let (first, control) = admit(&mut pool, at(0));
-    assert_eq!(pool.handle_request(at(0), first, "/", Ok(())), Err(Rejection::Full));
+    assert_eq!(pool.handle_request(at(0), first, "/"), Err(Rejection::Full));
     pool.handle_secured(at(0), first);
     pool.handle_accept_failed(at(0), first);
     pool.handle_accept_failed(at(0), first);
-    assert!(pool.handle_request(at(0), first, "/", Ok(())).is_err());
+    assert!(pool.handle_request(at(0), first, "/").is_err());
     let stats = pool.stats();
     assert_eq!((stats.accept_failures, stats.rejected_total, stats.handshakes), (1, 0, 0));
     for _ in 0..2 {

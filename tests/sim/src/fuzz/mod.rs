@@ -1,5 +1,6 @@
 //! The bodies of the fuzz targets. They panic when the machine breaks a promise, and at nothing else.
 
+mod admission;
 mod id_handshake;
 mod link;
 mod link_model;
@@ -7,6 +8,7 @@ mod reader;
 #[cfg(test)]
 mod tests;
 
+pub use self::admission::admission;
 pub use self::id_handshake::id_handshake;
 
 /// Reads `data` as a configuration and a list of things that happen to a link of either role and either generation of

@@ -95,6 +95,39 @@ fn assert_reached(outputs: &[Vec<LinkOutput>]) {
 }
 
 #[test]
+fn admission_holds_for_seeded_inputs() {
+    each(seeded(), super::admission);
+}
+
+#[test]
+fn admission_holds_for_the_corpus() {
+    each(corpus("admission"), super::admission);
+}
+
+/// Random bytes are hardly ever a field; with a piece of one put in, cut out or doubled they mostly still are.
+#[test]
+fn admission_holds_for_mutations_of_the_corpus() {
+    let mutated = corpus("admission").into_iter().flat_map(|(name, input)| {
+        (0..500).map(move |seed| {
+            let mut random = random_bytes(seed).into_iter().map(usize::from).cycle();
+            let mut next = |below: usize| random.next().unwrap_or_default() % below.max(1);
+            let mut input = input.clone();
+            for _ in 0..=next(4) {
+                let (start, length) = (1 + next(input.len()), next(4));
+                let start = start.min(input.len());
+                let end = (start + length).min(input.len());
+                let kind = next(3);
+                let pieces: [&[u8]; 11] = [b"\"", b",", b";", b"\\", b"\n", b" ", b"=", b":", b"/", b"1", b"\xff"];
+                let piece = if kind == 0 { input[start..end].to_vec() } else { pieces[next(11)].to_vec() };
+                input.splice(if kind == 1 { start..end } else { start..start }, piece);
+            }
+            (format!("{name} with seed {seed}"), input)
+        })
+    });
+    each(mutated, super::admission);
+}
+
+#[test]
 fn id_handshake_holds_for_seeded_inputs() {
     each(seeded(), super::id_handshake);
 }
@@ -116,6 +149,11 @@ fn link_holds_for_the_corpus() {
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn admission_holds_for_any_input(data in vec(any::<u8>(), 0..300)) {
+        super::admission(&data);
+    }
 
     #[test]
     fn id_handshake_holds_for_any_input(data in vec(any::<u8>(), 0..300)) {

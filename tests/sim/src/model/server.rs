@@ -4,8 +4,8 @@ use core::cmp::Ordering;
 use core::net::{IpAddr, Ipv4Addr};
 
 use npws_core::{
-    AcceptId, Accepting, CloseReason, ConnectionId, IdSource, Instant, PeerHeader, Rejection, Role, ServerConfig,
-    ServerPool,
+    AcceptId, Accepting, CloseReason, ConnectionId, IdSource, Instant, PeerHeader, Rejection, RequestHead, Role,
+    ServerConfig, ServerPool,
 };
 
 use super::lockstep::{Asked, Lockstep, choose};
@@ -168,8 +168,9 @@ impl Run {
         let now = self.lockstep.now();
         let expected = self.admit(index, path, head, peer);
         let path = if path { "/pool" } else { "/" };
-        let answer = self.lockstep.pool.handle_request_from(now, accept, path, head, peer);
-        assert_eq!(answer, expected, "the answer to {accept:?}");
+        let head = RequestHead::from(path).with_upgrade(head).with_peer(peer);
+        let answer = self.lockstep.pool.handle_request(now, accept, head);
+        assert_eq!(answer.map(|admitted| admitted.id), expected, "the answer to {accept:?}");
         let handshake = &mut self.handshakes[index];
         if handshake.phase == Phase::Request {
             handshake.deadline = now + ms(200);

@@ -1,0 +1,153 @@
+//! Who may come in, and in which order that is found out.
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use core::net::IpAddr;
+
+use super::RequestHead;
+use crate::admission::group;
+use crate::{
+    AddressLimits, AllowList, ConfigError, Credentials, ForwardedHeader, Instant, Limited, OriginPolicy, Rejection,
+    ServerConfig, Tokens, client_address,
+};
+
+/// A peer that may come in as far as the door is concerned.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Guest {
+    /// Where it counts towards the limits, if there are any of addresses.
+    pub(super) address: Option<IpAddr>,
+    pub(super) subprotocol: Option<&'static str>,
+}
+
+#[derive(Debug)]
+pub(super) struct Door {
+    path: Option<String>,
+    pub(super) allow: Option<AllowList>,
+    pub(super) tokens: Option<Tokens>,
+    origins: OriginPolicy,
+    proxies: Option<(AllowList, ForwardedHeader)>,
+    limits: AddressLimits,
+    /// Whether any limit is one of an address; otherwise there is nothing to remember of them.
+    limits_addresses: bool,
+    max_from_one: Option<usize>,
+    /// Handshakes by where their sockets come from, but for those of proxies. The limits know an address only from a
+    /// complete request on, and a peer that never completes one must not have the handshakes of all others.
+    sockets: BTreeMap<IpAddr, usize>,
+}
+
+impl Door {
+    pub(super) fn new(config: ServerConfig) -> Result<Self, ConfigError> {
+        let limits = &config.limits;
+        let is_limited = limits.max_handshakes_per_address.or(limits.max_connections_per_address).is_some();
+        Ok(Self {
+            limits_addresses: is_limited || limits.handshake_rate.is_some(),
+            max_from_one: config.limits.max_handshakes_per_address,
+            limits: AddressLimits::new(config.limits)?,
+            path: config.path,
+            allow: config.allow,
+            tokens: config.tokens,
+            origins: config.origins,
+            proxies: config.proxies,
+            sockets: BTreeMap::new(),
+        })
+    }
+
+    /// Whether one more handshake may begin.
+    pub(super) fn enter(&mut self, now: Instant, socket: Option<IpAddr>) -> bool {
+        let counted = self.counted(socket);
+        let from_one = counted.and_then(|address| self.sockets.get(&address)).copied().unwrap_or(0);
+        if self.max_from_one.is_some_and(|max| from_one >= max) || self.limits.begin(now, None).is_err() {
+            return false;
+        }
+        if let Some(address) = counted {
+            self.sockets.insert(address, from_one + 1);
+        }
+        true
+    }
+
+    /// A handshake is over; `guest` is what became known of the peer.
+    pub(super) fn leave(&mut self, socket: Option<IpAddr>, guest: Option<Guest>) {
+        self.leave_socket(socket);
+        self.limits.end_handshake(guest.and_then(|guest| guest.address));
+    }
+
+    /// A handshake is over and has become a connection.
+    pub(super) fn stay(&mut self, socket: Option<IpAddr>, guest: Option<Guest>) {
+        self.leave_socket(socket);
+        self.limits.connected(guest.and_then(|guest| guest.address));
+    }
+
+    /// A connection has left the pool.
+    pub(super) fn depart(&mut self, address: IpAddr) {
+        self.limits.disconnected(Some(address));
+    }
+
+    /// Decides on a request; one that is let in counts towards the limits of its address from now on.
+    pub(super) fn ask(
+        &mut self,
+        now: Instant,
+        socket: Option<IpAddr>,
+        head: &RequestHead<'_>,
+    ) -> Result<Guest, Rejection> {
+        let fields = || head.fields.iter().copied();
+        let address = match (&self.proxies, socket) {
+            (Some((trusted, header)), Some(socket)) => {
+                Some(client_address(socket, trusted, *header, fields()).map_err(|_| Rejection::Malformed)?)
+            }
+            _ => socket,
+        };
+        if self.allow.as_ref().is_some_and(|allow| !allow.allows(address)) {
+            return Err(Rejection::Forbidden);
+        }
+        let Some(path) = head.path else { return Err(head.upgrade.err().unwrap_or(Rejection::Malformed)) };
+        if self.path.as_ref().is_some_and(|own| own != path) {
+            return Err(Rejection::NotFound);
+        }
+        let credentials = Credentials::of(fields());
+        if let Some(tokens) = &self.tokens
+            && !credentials.token().is_some_and(|token| tokens.accepts(token))
+        {
+            return Err(Rejection::Unauthorized);
+        }
+        if !self.origins.admits(fields()) {
+            return Err(Rejection::Forbidden);
+        }
+        head.upgrade?;
+        let address = address.filter(|_| self.limits_addresses);
+        if let Some(address) = address {
+            self.limits.identify(now, address).map_err(rejection)?;
+        }
+        Ok(Guest { address, subprotocol: credentials.subprotocol() })
+    }
+
+    /// The pool has no room for this guest after all: its handshake goes on only until it has read so.
+    pub(super) fn turn_away(&mut self, now: Instant, guest: Guest) {
+        if guest.address.is_some() {
+            self.limits.end_handshake(guest.address);
+            // There is room: it has just been made.
+            let _ = self.limits.begin(now, None);
+        }
+    }
+
+    pub(super) fn handshakes(&self) -> usize {
+        self.limits.handshakes()
+    }
+
+    /// What a socket's handshake counts towards before its request is known.
+    fn counted(&self, socket: Option<IpAddr>) -> Option<IpAddr> {
+        let is_proxy = self.proxies.as_ref().is_some_and(|(trusted, _)| trusted.allows(socket));
+        socket.filter(|_| self.max_from_one.is_some() && !is_proxy).map(group)
+    }
+
+    fn leave_socket(&mut self, socket: Option<IpAddr>) {
+        let Some(address) = self.counted(socket) else { return };
+        match self.sockets.get_mut(&address) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(self.sockets.remove(&address)),
+        }
+    }
+}
+
+fn rejection(limited: Limited) -> Rejection {
+    if limited.status() == Rejection::TooMany.status() { Rejection::TooMany } else { Rejection::Full }
+}
