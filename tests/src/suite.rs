@@ -71,7 +71,9 @@ macro_rules! conformance {
                 who_takes_by_id_goes_before_who_accepts
                 an_original_peer_is_accepted_by_its_first_data
                 what_was_taken_and_ended_before_it_is_accepted_is_not_lost
+                what_was_finished_and_dropped_before_it_is_accepted_is_not_lost
                 a_closed_write_half_ends_one_direction_only
+                a_peer_that_finishes_and_goes_has_sent_all
                 towards_an_original_peer_it_ends_both
                 a_stream_that_was_half_closed_and_then_cut_does_not_look_complete
                 a_drain_asks_peers_to_give_idle_connections_up

@@ -142,6 +142,9 @@ pub(super) fn decide(state: State, input: Input) -> Action {
 
         // How it ends. Who has claimed and then closes in good order has a stream to hand over, even if it is empty.
         (Claimed, Input::Close(code)) if is_end_of_stream(code) => Action::Retain(CloseReason::PeerClosed(code)),
+        // So has who said `fin` and went: all of it is here.
+        (Claimed, Input::End) if state.fin_received => Action::Retain(CloseReason::TransportEnded),
+        (Claimed, Input::Failure) if state.fin_received => Action::Retain(CloseReason::TransportFailed),
         (Draining, Input::Close(code)) if is_end_of_stream(code) => Action::End(SILENTLY, CloseReason::Drained),
         (_, Input::Close(code)) => Action::End(SILENTLY, CloseReason::PeerClosed(code)),
         (_, Input::End) => Action::End(SILENTLY, CloseReason::TransportEnded),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::{AsyncReadExt, AsyncWriteExt, join};
+use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, join};
 use npws::{CloseReason, PeerGeneration, StreamError, TakeError};
 
 use crate::pools::{bind, client, closed_by, filled, pair, pattern, receive_all, send, server, take_pair, talk};
@@ -63,6 +63,18 @@ pub async fn what_was_taken_and_ended_before_it_is_accepted_is_not_lost<R: Testb
     assert_eq!(receive_all(&mut accepted).await, b"in a hurry");
 }
 
+pub async fn what_was_finished_and_dropped_before_it_is_accepted_is_not_lost<R: Testbed>() {
+    let (server, client) = pair::<R>(1).await;
+    let (id, mut taken) = server.take_next(SOON).await.unwrap();
+    send(&mut taken, b"in a hurry").await;
+    AsyncWriteExt::close(&mut taken).await.unwrap();
+    drop(taken);
+    until::<R>("the client knows that it is gone", || client.stats().claimed == 0 && client.active() < 2).await;
+    let (accepted_id, mut accepted) = client.accept(SOON).await.unwrap();
+    assert_eq!(accepted_id, id);
+    assert_eq!(receive_all(&mut accepted).await, b"in a hurry");
+}
+
 pub async fn a_closed_write_half_ends_one_direction_only<R: Testbed>() {
     let (server, client) = pair::<R>(1).await;
     let (mut left, mut right) = take_pair(&server, &client).await;
@@ -80,6 +92,17 @@ pub async fn a_closed_write_half_ends_one_direction_only<R: Testbed>() {
     assert!(received == answer);
     let error = left.write_all(b"more").await.unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe);
+}
+
+pub async fn a_peer_that_finishes_and_goes_has_sent_all<R: Testbed>() {
+    let (server, client) = pair::<R>(1).await;
+    let (mut left, mut right) = take_pair(&server, &client).await;
+    left.write_all(b"all of it").await.unwrap();
+    AsyncWriteExt::close(&mut left).await.unwrap();
+    drop(left);
+    assert_eq!(receive_all(&mut right).await, b"all of it");
+    // Its own direction is another matter: nobody is there to read.
+    until::<R>("the loss shows", || right.write(b"?").now_or_never().is_some_and(|written| written.is_err())).await;
 }
 
 pub async fn towards_an_original_peer_it_ends_both<R: Testbed>() {

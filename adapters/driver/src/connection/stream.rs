@@ -26,7 +26,9 @@ impl Connection {
             return Poll::Ready(Ok(true));
         }
         match self.wire.end() {
-            None if self.wire.is_finished_by_peer() => Poll::Ready(Ok(false)),
+            Some(reason @ CloseReason::Violation(_)) => Poll::Ready(Err(self.stream_error(reason).into_read_error())),
+            // All of it is here, whatever became of the other direction.
+            _ if self.wire.is_finished_by_peer() => Poll::Ready(Ok(false)),
             Some(reason) if reason.is_end_of_stream() => Poll::Ready(Ok(false)),
             // Who has said goodbye is owed none.
             Some(CloseReason::TransportEnded) if self.is_closing => Poll::Ready(Ok(false)),

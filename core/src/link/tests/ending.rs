@@ -57,6 +57,23 @@ fn a_leftover_of_the_id_message_counts_as_early_data() {
 }
 
 #[test]
+fn who_finished_and_went_is_retained_without_a_close_frame() {
+    let ends: [(Step, CloseReason); 2] = [
+        (|link| link.handle_end(at(2)), CloseReason::TransportEnded),
+        (|link| link.handle_failure(at(2)), CloseReason::TransportFailed),
+    ];
+    for (end, reason) in ends {
+        let mut link = server(PeerGeneration::V2);
+        link.handle_binary(at(1), b"all".to_vec());
+        link.handle_text(at(1), "fin");
+        end(&mut link);
+        assert_eq!(outputs(&mut link).last(), Some(&LinkOutput::Retained(reason)));
+        assert!(link.is_finished_by_peer());
+        assert_eq!(read_all(&mut link), b"all");
+    }
+}
+
+#[test]
 fn other_ends_close_in_every_phase_and_leave_the_data_readable() {
     let ends: [(Step, Option<u16>, CloseReason); 7] = [
         (|link| link.handle_close(at(2), Some(1002)), None, CloseReason::PeerClosed(Some(1002))),

@@ -170,8 +170,8 @@ impl Model {
             Event::Pong => self.pong(now),
             Event::Backpressure => self.suspend(now),
             Event::PeerClose(code) => self.peer_close(now, code),
-            Event::End => self.close(None, CloseReason::TransportEnded),
-            Event::Failure => self.close(None, CloseReason::TransportFailed),
+            Event::End => self.lose(CloseReason::TransportEnded),
+            Event::Failure => self.lose(CloseReason::TransportFailed),
             Event::Violation(Violation::Text) => self.close(Some(1003), CloseReason::Violation(Violation::Text)),
             Event::Violation(violation) => self.close(Some(1002), CloseReason::Violation(violation)),
             Event::Timeout if due => self.timeout(now, aged),
@@ -300,13 +300,26 @@ impl Model {
         let reason = CloseReason::PeerClosed(code);
         let clean = matches!(code, None | Some(1000 | 1001 | 1005));
         if clean && self.claimed && !self.taken {
-            self.end = Some(reason);
-            self.outputs.push(LinkOutput::Retained(reason));
+            self.retain(reason);
         } else if clean && self.drain_due.is_some() {
             self.close(None, CloseReason::Drained);
         } else {
             self.close(None, reason);
         }
+    }
+
+    /// Who said `fin` and went has sent all of it.
+    fn lose(&mut self, reason: CloseReason) {
+        if self.fin_heard && self.claimed && !self.taken {
+            self.retain(reason);
+        } else {
+            self.close(None, reason);
+        }
+    }
+
+    fn retain(&mut self, reason: CloseReason) {
+        self.end = Some(reason);
+        self.outputs.push(LinkOutput::Retained(reason));
     }
 
     fn alive(&mut self, now: Instant) {
