@@ -84,3 +84,14 @@ fn host_and_port(text: &str) -> Result<String, String> {
 fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     std::fs::read(path).map_err(|error| Failure::Usage(format!("cannot read {}: {error}", path.display())))
 }
+
+/// The tokens in a file, one a line.
+fn tokens(path: &Path) -> Result<Vec<String>, Failure> {
+    let text = String::from_utf8(read(path)?);
+    let text = text.map_err(|_| Failure::Usage(format!("{} is not a text file", path.display())))?;
+    let tokens: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
+    if tokens.is_empty() {
+        return Err(Failure::Usage(format!("{} has no token", path.display())));
+    }
+    Ok(tokens)
+}

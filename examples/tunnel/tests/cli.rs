@@ -31,7 +31,10 @@ fn a_wrong_command_line_gives_status_2_and_says_what_is_wrong() {
     refused(&format!("{SERVER} --plain --client-ca ca.pem"), "cannot be used with");
     refused(&format!("{SERVER} --cert chain.pem"), "--key <FILE>");
     refused(&format!("{SERVER} --cert /nowhere/chain.pem --key /nowhere/key.pem"), "/nowhere/chain.pem");
-    refused(&format!("{SERVER} --allow example.com"), "invalid IP address");
+    refused(&format!("{SERVER} --allow example.com"), "invalid value 'example.com'");
+    refused(&format!("{SERVER} --allow 192.0.2.1/24"), "192.0.2.0/24");
+    refused(&format!("{SERVER} --token-file /nowhere/tokens"), "cannot read /nowhere/tokens");
+    refused(&format!("{CLIENT} --token-file /dev/null"), "/dev/null has no token");
     refused(&format!("{SERVER} --path tunnel"), "path is tunnel");
     refused(&format!("{SERVER} --heartbeat 1ms"), "accepted is 100ms to 1h");
     refused(&format!("{SERVER} --patience soon"), "invalid value 'soon'");

@@ -33,6 +33,10 @@ pub struct ClientArgs {
     #[arg(long, value_name = "HOST:PORT", value_parser = super::host_and_port)]
     target: String,
 
+    /// Present the token in the first line of this file.
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
     /// The path to ask the server for.
     #[arg(long, value_name = "PATH", default_value = "/")]
     path: String,
@@ -141,6 +145,9 @@ impl ClientArgs {
             .path(&self.path)
             .tls(self.tls()?);
         builder = if self.keepalive.is_zero() { builder.no_keepalive() } else { builder.keepalive(self.keepalive) };
+        if let Some(path) = &self.token_file {
+            builder = builder.bearer_token(super::tokens(path)?.into_iter().next().unwrap_or_default());
+        }
         if let Some(name) = &self.server_name {
             builder = builder.server_name(name);
         }

@@ -1,12 +1,11 @@
 //! `npws-tunnel server`.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use npws::ServerTls;
 use npws::tokio::ServerPool;
+use npws::{IpRange, ServerTls, Tokens};
 use tokio::net::TcpListener;
 
 use crate::{Failure, ServerOptions, Shutdown, TunnelServer, run_until_shutdown};
@@ -16,9 +15,9 @@ Examples:
   With a certificate made on the spot, whose fingerprint is printed for the client:
     npws-tunnel server --listen 0.0.0.0:8443 --public 0.0.0.0:8080
 
-  With your own certificate, clients that have one of your CA's, and from one address only:
+  With your own certificate, clients that have one of your CA's, and from one network only:
     npws-tunnel server --listen [::]:8443 --public [::]:8080 --cert chain.pem --key key.pem \\
-      --client-ca ca.pem --allow 198.51.100.7 --path /tunnel
+      --client-ca ca.pem --allow 198.51.100.0/24 --path /tunnel
 
   Behind a proxy that ends TLS:
     npws-tunnel server --listen 127.0.0.1:8081 --public 0.0.0.0:8080 --plain";
@@ -65,9 +64,13 @@ pub struct ServerArgs {
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     client_ca: Option<PathBuf>,
 
-    /// Serve clients from this address; others get 403. May be repeated. Any address unless told.
-    #[arg(long, value_name = "IP", help_heading = "Admission")]
-    allow: Vec<IpAddr>,
+    /// Serve clients from this address or CIDR block; others get 403. May be repeated. Any address unless told.
+    #[arg(long, value_name = "IP[/LEN]", help_heading = "Admission")]
+    allow: Vec<IpRange>,
+
+    /// Serve clients that present one of the tokens in this file, one a line; others get 401.
+    #[arg(long, value_name = "FILE", help_heading = "Admission")]
+    token_file: Option<PathBuf>,
 
     /// The path to answer on; others get 404. Any path unless told.
     #[arg(long, value_name = "PATH", help_heading = "Admission")]
@@ -147,8 +150,12 @@ impl ServerArgs {
         if let Some(path) = &self.path {
             builder = builder.path(path);
         }
-        for address in &self.allow {
-            builder = builder.allow(*address);
+        for range in &self.allow {
+            builder = builder.allow(*range);
+        }
+        if let Some(path) = &self.token_file {
+            builder =
+                builder.tokens(Tokens::new(super::tokens(path)?).map_err(|error| Failure::Usage(error.to_string()))?);
         }
         builder.bind(&self.listen).await.map_err(|error| Failure::build("--listen", &self.listen, error))
     }
