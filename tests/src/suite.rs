@@ -146,6 +146,9 @@ macro_rules! conformance {
                 a_pin_accepts_exactly_one_certificate
                 both_ends_know_what_tls_agreed_on
                 plain_and_tls_do_not_mix;
+            renewal:
+                a_new_certificate_is_presented_and_what_is_idle_lives_on
+                a_broken_certificate_leaves_the_old_one_in_place;
             client_certificates:
                 a_client_with_the_right_certificate_is_let_in_and_known
                 a_client_without_a_certificate_learns_that_it_needs_one

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::AbortHandle;
+use futures_rustls::TlsAcceptor;
 use npws_core::{AcceptId, Accepting, AllowList, Output, Tokens};
 
 use self::accept::Plan;
@@ -17,6 +18,7 @@ use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::shared::{Driven, Shared};
 use crate::slot::Slot;
+use crate::tls::{ServerTls, TlsConfigError};
 
 /// A pool that accepts connections and keeps them ready.
 ///
@@ -63,6 +65,24 @@ impl<R: Runtime> ServerPool<R> {
     #[doc(alias = "NewServerPool")]
     pub fn builder() -> ServerPoolBuilder<R> {
         ServerPoolBuilder::new()
+    }
+
+    /// Presents this certificate from the next handshake on, as after a renewal. Connections that are there live on.
+    /// TLS sessions from before are not resumed.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPool, ServerTls, TlsConfigError};
+    /// fn renew<R: Runtime>(pool: &ServerPool<R>) -> Result<(), TlsConfigError> {
+    ///     pool.set_tls(ServerTls::from_pem_files("chain.pem", "key.pem")?)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// When the settings do not work. The pool then goes on with those that it has.
+    pub fn set_tls(&self, tls: ServerTls) -> Result<(), TlsConfigError> {
+        let acceptor = tls.build()?.map(TlsAcceptor::from);
+        *self.shared.driven.plan.tls.lock().unwrap_or_else(PoisonError::into_inner) = acceptor;
+        Ok(())
     }
 
     /// From now on serves these addresses, or any if `None`. Connections that are there already stay.

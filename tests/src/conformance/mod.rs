@@ -12,6 +12,7 @@ pub mod keepalive;
 pub mod lifecycle;
 pub mod own_parts;
 pub mod pairing;
+pub mod renewal;
 pub mod requests;
 pub mod settings;
 pub mod sockets;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::{AbortHandle, Abortable};
 use futures_rustls::TlsAcceptor;
@@ -24,7 +24,8 @@ use crate::wire::Wire;
 pub(super) struct Plan<R> {
     pub(super) runtime: R,
     pub(super) tcp: TcpOptions,
-    pub(super) tls: Option<TlsAcceptor>,
+    /// For the handshakes to come: it can be changed at run time.
+    pub(super) tls: Mutex<Option<TlsAcceptor>>,
     pub(super) websocket: WebSocketConfig,
     pub(super) link: LinkConfig,
     /// What this end says of itself to a v2 peer.
@@ -62,7 +63,8 @@ pub(super) fn begin<R: Runtime>(shared: &Arc<Shared<Accepts<R>>>, socket: Socket
 
 async fn handshake<R: Runtime>(shared: &Arc<Shared<Accepts<R>>>, id: AcceptId, socket: Socket) -> io::Result<()> {
     let plan = &shared.driven.plan;
-    let mut transport = match &plan.tls {
+    let acceptor = plan.tls.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let mut transport = match acceptor {
         None => Transport::plain(socket),
         Some(acceptor) => {
             let transport = Transport::tls(acceptor.accept(ReadAhead::new(socket)).await?);

@@ -279,7 +279,7 @@ impl<R: Runtime> ServerPoolBuilder<R> {
             runtime: runtime.clone(),
             own: self.settings.header(&self.config.pool),
             tcp: self.settings.tcp,
-            tls: self.tls.build()?.map(TlsAcceptor::from),
+            tls: Mutex::new(self.tls.build()?.map(TlsAcceptor::from)),
             websocket: websocket_config(self.settings.max_message),
             link: self.config.pool.link.clone(),
         };
