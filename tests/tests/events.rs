@@ -1,6 +1,7 @@
 //! What a log shows of a pool's life: each event with its ID and reason, and never what a user sends.
 //!
 //! A test binary of its own, since a process has one subscriber.
+#![expect(clippy::unwrap_used, reason = "the helpers are tests as well")]
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
