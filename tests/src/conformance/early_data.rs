@@ -108,6 +108,11 @@ pub async fn data_then_close_before_the_take_can_still_be_taken<R: Testbed>() {
         .unwrap();
     let (server, address) = bind(server::<R>().tls(server_tls)).await;
     let client = client::<R>(address, 2).tls(client_tls).connect().unwrap();
+    // Held, so that no later connection is given the control ID and replaces one that is retained.
+    let _control = (
+        server.take(ConnectionId::CONTROL, SOON).await.unwrap(),
+        client.take(ConnectionId::CONTROL, SOON).await.unwrap(),
+    );
 
     let (id, mut dialed) = client.take_next(SOON).await.unwrap();
     send(&mut dialed, b"a fingerprint, say").await;
