@@ -61,6 +61,8 @@ pub(crate) struct Wire {
     established: Option<ConnectionId>,
     /// As much of [`Gate::arrived`] as the link knows of.
     seen: u64,
+    /// Whether the link knows that the gate has stopped reading.
+    stopped: bool,
     unflushed: bool,
     failure: Option<Arc<Error>>,
 }
@@ -85,6 +87,7 @@ impl Wire {
             retained: false,
             established: None,
             seen: 0,
+            stopped: false,
             unflushed: false,
             failure: None,
         }

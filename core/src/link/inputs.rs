@@ -100,8 +100,8 @@ impl<B: AsRef<[u8]>> Link<B> {
         self.proof_of_life(now);
     }
 
-    /// Reading stopped in the middle of a message, at a limit below the link's own. A pong may now sit behind bytes that
-    /// nobody reads, so no answer is counted on any more.
+    /// Reading stopped in the middle of a message, at a limit below the link's own. That is data: the peer has taken the
+    /// connection. A pong may now sit behind bytes that nobody reads, so no answer is counted on any more.
     ///
     /// It is not needed when [`accepts_input`](Self::accepts_input) turns false: the link knows that itself.
     ///
@@ -118,6 +118,7 @@ impl<B: AsRef<[u8]>> Link<B> {
     /// ```
     pub fn handle_backpressure(&mut self, now: Instant) {
         self.keepalive.suspend_deadline(now);
+        self.apply(now, Input::Backpressure);
     }
 
     /// A close frame arrived, with this code if it named one. To answer it is the WebSocket library's work.

@@ -43,6 +43,8 @@ pub(super) struct State {
 pub(super) enum Input {
     Data,
     EmptyData,
+    /// A message has begun that is larger than what may be held, so reading has stopped within it.
+    Backpressure,
     Word(ControlWord),
     /// Any other text.
     Text,
@@ -118,6 +120,10 @@ pub(super) fn decide(state: State, input: Input) -> Action {
         (Idle | Claimed, Input::Data) => Action::Enter(Claimed),
         (Draining, Input::Data) => Action::Refuse(GOODBYE, CloseReason::Drained),
         (Announced | Taken | Shared, Input::Data) => Action::Enter(Shared),
+        // The beginning of a message is data already.
+        (Idle, Input::Backpressure) => Action::Enter(Claimed),
+        (Draining, Input::Backpressure) => Action::Refuse(GOODBYE, CloseReason::Drained),
+        (_, Input::Backpressure) => Action::Ignore,
 
         // What it says. A server says its ID before any word.
         (AwaitingId, Input::Word(_)) => Action::Ignore,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use futures::{AsyncReadExt, AsyncWriteExt};
 use npws::{ClientPool, CloseReason, ConnectionId, ServerPool, Socket, TakeError};
@@ -25,6 +26,22 @@ pub async fn early_data_is_kept_for_the_take_at_either_end<R: Testbed>() {
     send(&mut dialed, b"first served").await;
     until::<R>("the server knows of the claim", || server.stats().claimed == 1).await;
     assert_eq!(receive(&mut server.take(id, SOON).await.unwrap(), 12).await, b"first served");
+}
+
+pub async fn the_beginning_of_a_large_message_is_a_claim<R: Testbed>() {
+    let (server, address) = bind(server::<R>().early_data_limit(1000)).await;
+    let data = pattern(60_000, 23);
+    let sent = data.clone();
+    let peer = thread(move || {
+        let mut peer = V1Client::connect(address);
+        peer.raw.send_binary(&sent);
+        peer
+    });
+    let peer = peer.join().await;
+    until::<R>("it is claimed", || server.stats().claimed == 1).await;
+    assert_eq!(server.take_next(Duration::ZERO).await.unwrap_err(), TakeError::Timeout);
+    let mut accepted = server.take(peer.id, SOON).await.unwrap();
+    assert!(receive(&mut accepted, data.len()).await == data);
 }
 
 pub async fn a_claimed_connection_is_no_longer_idle_and_never_the_next<R: Testbed>() {

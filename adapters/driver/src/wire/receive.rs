@@ -26,10 +26,12 @@ impl Wire {
             Poll::Ready(Some(Err(error))) => self.handle_error(now, error),
             Poll::Ready(None) => self.link.handle_end(now),
             Poll::Pending => {
-                if self.socket.get_ref().is_stopped() {
-                    self.link.handle_backpressure(now);
+                let is_stopped = self.socket.get_ref().is_stopped();
+                if std::mem::replace(&mut self.stopped, is_stopped) || !is_stopped {
+                    return Poll::Pending;
                 }
-                return Poll::Pending;
+                // News for the link, which may have something to say to it.
+                self.link.handle_backpressure(now);
             }
         }
         Poll::Ready(())

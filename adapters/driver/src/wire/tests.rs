@@ -176,6 +176,8 @@ fn early_data_is_bounded_even_inside_one_message_and_nothing_of_it_is_lost() {
         far.send(&encode(0x82, &message));
         let (woken, waker) = Count::new();
         let mut now = START;
+        let watched = wire.poll_watch(&mut Context::from_waker(&waker), now);
+        assert_eq!(watched, Poll::Ready(WatchEvent::Claimed), "the beginning of a message is data");
         for _ in 0..5 {
             let watched = wire.poll_watch(&mut Context::from_waker(&waker), now);
             assert_eq!(watched, Poll::Pending, "a pong would sit behind what is not read: no deadline");

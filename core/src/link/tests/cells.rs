@@ -60,6 +60,7 @@ fn happen(link: &mut Link<Vec<u8>>, what: &str) {
         "do probe" => {
             let _ = link.probe(now);
         }
+        "backpressure" => link.handle_backpressure(now),
         "do close" => link.close(now, CloseReason::Surplus),
         text => link.handle_text(now, text),
     }
@@ -93,6 +94,7 @@ const CELLS: &[(&str, [&str; 9])] = &[
     //               awaiting                idle                   draining        claimed                  announced             taken              shared             fin sent              fin received
     ("data",        ["=",                   "Claimed",             "1000 Drained", "=",                     "Shared",             "Shared",          "=",               "Shared",             "1002 DataAfterFin"]),
     ("no data",     ["=",                   "=",                   "=",            "=",                     "=",                  "=",               "=",               "=",                  "="]),
+    ("backpressure", ["=",                 "Claimed",             "1000 Drained", "=",                     "=",                  "=",               "=",               "=",                  "="]),
     ("claim",       ["=",                   "Claimed",             "1000 Drained", "=",                     "1013 ClaimsCrossed", "Shared",          "=",               "1013 ClaimsCrossed", "="]),
     ("fin",         ["=",                   "Claimed",             "1000 Drained", "=",                     "Shared",             "Shared",          "=",               "1000 Finished",      "="]),
     ("drain",       ["=",                   "1000 PeerDrained",    "1000 Drained", "=",                     "1000 PeerDrained",   "1000 PeerDrained", "=",              "1000 PeerDrained",   "="]),

@@ -1,5 +1,6 @@
 //! What a link has to do, written down as plainly as possible: one flag for every fact, all bytes kept.
 
+mod ending;
 mod observe;
 
 use core::time::Duration;
@@ -168,7 +169,7 @@ impl Model {
             }
             Event::Alive => self.alive(now),
             Event::Pong => self.pong(now),
-            Event::Backpressure => self.suspend(now),
+            Event::Backpressure => self.backpressure(now),
             Event::PeerClose(code) => self.peer_close(now, code),
             Event::End => self.lose(CloseReason::TransportEnded),
             Event::Failure => self.lose(CloseReason::TransportFailed),
@@ -295,33 +296,6 @@ impl Model {
         }
     }
 
-    fn peer_close(&mut self, now: Instant, code: Option<u16>) {
-        self.alive(now);
-        let reason = CloseReason::PeerClosed(code);
-        let clean = matches!(code, None | Some(1000 | 1001 | 1005));
-        if clean && self.claimed && !self.taken {
-            self.retain(reason);
-        } else if clean && self.drain_due.is_some() {
-            self.close(None, CloseReason::Drained);
-        } else {
-            self.close(None, reason);
-        }
-    }
-
-    /// Who said `fin` and went has sent all of it.
-    fn lose(&mut self, reason: CloseReason) {
-        if self.fin_heard && self.claimed && !self.taken {
-            self.retain(reason);
-        } else {
-            self.close(None, reason);
-        }
-    }
-
-    fn retain(&mut self, reason: CloseReason) {
-        self.end = Some(reason);
-        self.outputs.push(LinkOutput::Retained(reason));
-    }
-
     fn alive(&mut self, now: Instant) {
         self.last_alive = Some(now);
         self.quiet_since = now;
@@ -338,6 +312,18 @@ impl Model {
             self.outputs.push(LinkOutput::RoundTrip(now - sent));
         }
         self.pings_under_way.clear();
+    }
+
+    /// The beginning of a message is data already.
+    fn backpressure(&mut self, now: Instant) {
+        if self.drain_due.is_some() {
+            self.close(Some(1000), CloseReason::Drained);
+        } else {
+            self.suspend(now);
+            if self.established && !self.taken {
+                self.claim();
+            }
+        }
     }
 
     fn suspend(&mut self, now: Instant) {
