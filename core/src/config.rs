@@ -26,7 +26,9 @@ pub struct PoolConfig {
     /// How long a take by the ID of a connection that is gone fails at once with the reason: 1 ms to 1 h, 30 s unless
     /// told.
     pub tombstone: Duration,
-    /// Whether the [control ID](crate::ConnectionId::CONTROL) is taken by its ID only, never by `take_next`.
+    /// Whether the [control ID](crate::ConnectionId::CONTROL) is taken by its ID only, never by `take_next`, and whether a
+    /// server gives it again when the connection that was taken by it has ended. Without one it is given until somebody
+    /// has taken it.
     pub control_channel: bool,
     /// How long ago an idle connection of a v2 peer may last have been proved alive when it is handed out: 1 ms to 1 h;
     /// `None`, unless told, hands it out whenever that was. The driver looks, the pool only keeps the value.

@@ -117,7 +117,8 @@ macro_rules! common_setters {
             self
         }
 
-        /// Whether the control ID `00000000` is taken by its ID only, and never by `take_next`. Off unless told.
+        /// Whether the control ID `00000000` is taken by its ID only, and never by `take_next`, and whether a server gives
+        /// it again when the connection that was taken by it has ended. Off unless told.
         ///
         /// ```
         /// # use npws_driver::{Runtime, ServerPoolBuilder};

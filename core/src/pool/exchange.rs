@@ -30,6 +30,9 @@ pub(crate) struct Exchange<C> {
     pub(super) waiters: Waiters,
     outputs: VecDeque<Output<C>>,
     pub(super) is_announced: bool,
+    /// Whether the control ID had its connection. A peer may still hold what came of it, so an ID that is no control
+    /// channel's is not given again.
+    control_is_spent: bool,
 }
 
 impl<C> Exchange<C> {
@@ -43,6 +46,7 @@ impl<C> Exchange<C> {
             waiters: Waiters::default(),
             outputs: VecDeque::new(),
             is_announced: false,
+            control_is_spent: false,
         }
     }
 
@@ -116,7 +120,16 @@ impl<C> Exchange<C> {
 
     /// Whether `id` is the control ID, which comes again with the next connection while there is one to come.
     fn comes_again(&self, id: ConnectionId) -> bool {
-        id.is_control() && self.is_open()
+        id.is_control() && self.is_open() && !self.control_is_spent
+    }
+
+    /// Whether `id` is one that the server gives no more.
+    pub(super) fn is_spent(&self, id: ConnectionId) -> bool {
+        id.is_control() && self.control_is_spent
+    }
+
+    fn spend(&mut self, id: ConnectionId) {
+        self.control_is_spent |= id.is_control() && self.role == Role::Server && !self.config.control_channel;
     }
 
     /// The connection that a waiter is offered.
@@ -138,6 +151,7 @@ impl<C> Exchange<C> {
         };
         self.waiters.remove(waiter);
         if let Ok(Taken { key, .. }) = &outcome {
+            self.spend(key.id());
             self.give_up(now, key.id(), CloseReason::Taken);
         }
         Some(outcome)
@@ -234,6 +248,7 @@ impl<C> Exchange<C> {
     }
 
     fn leave_idle(&mut self, now: Instant, key: ConnectionKey, standing: Standing) {
+        self.spend(key.id());
         let offered_to = self.registry.set_standing(key, standing);
         if let Some(waiter) = offered_to
             && self.waiters.want(waiter) == Some(Want::Next)

@@ -311,7 +311,8 @@ impl<I: IdSource> Accepting<I> {
         let owner = if both_open { there.smaller_half() } else { None };
         let (ids, accepts) = (&mut self.ids, &self.accepts);
         ids.new_id(owner, |id| {
-            exchange.registry.registered(id).is_some() || exchange.registry.is_taken(id) || accepts.is_reserved(id)
+            let is_alive = exchange.registry.registered(id).is_some() || exchange.registry.is_taken(id);
+            is_alive || accepts.is_reserved(id) || exchange.is_spent(id)
         })
     }
 }

@@ -124,12 +124,28 @@ fn the_control_id_can_be_waited_for_through_the_deaths_of_its_connections() {
 
 #[test]
 fn a_second_take_of_the_control_id_waits_for_it_to_come_again() {
-    let (mut pool, keys) = stocked(1);
+    let mut pool = server_with(ServerConfig { capacity: 8, pool: with_control_channel(), ..ServerConfig::default() });
+    let control = accept(&mut pool, at(0), V1);
     assert_eq!(try_id(&mut pool, at(0), 0), Ok(0));
     let again = pool.take(at(0), ConnectionId::CONTROL, FOREVER);
     assert_eq!(accept(&mut pool, at(1), V1).id(), id(1), "there is one control connection at a time");
     assert!(is_waiting(&mut pool, at(1), again));
-    pool.handle_released(at(2), keys[0]);
+    pool.handle_released(at(2), control);
     accept(&mut pool, at(3), V1);
     assert_eq!(fetch(&mut pool, at(3), again), Ok(0));
+}
+
+#[test]
+fn without_a_control_channel_the_control_id_is_taken_once() {
+    for is_claimed in [false, true] {
+        let (mut pool, keys) = stocked(1);
+        if is_claimed {
+            pool.handle_claimed(at(0), keys[0]);
+        }
+        assert_eq!(try_id(&mut pool, at(0), 0), Ok(0));
+        assert_eq!(try_id(&mut pool, at(0), 0), Err(TakeError::Gone(CloseReason::Taken)));
+        pool.handle_released(at(1), keys[0]);
+        // The peer may still hold what came over it, under this ID.
+        assert_eq!(accept(&mut pool, at(2), V1).id(), id(1));
+    }
 }
