@@ -113,7 +113,7 @@ impl TunnelServer {
         self.shared.carried.len()
     }
 
-    /// Takes no more users, and ends when the last one has left, after `timeout` at the latest. Returns how many were cut
+    /// Takes no more users, and ends when the last one has left, after `limit` at the latest. Returns how many were cut
     /// then.
     pub async fn drain(&self, limit: Duration) -> usize {
         self.stop.cancel();
