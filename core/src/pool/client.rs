@@ -199,7 +199,7 @@ impl Dialing {
             self.controller.after_round(core::mem::take(&mut self.created));
         }
         let idle = exchange.registry.counts().idle;
-        self.controller.before_round(idle + self.dials.len());
+        self.controller.before_round(idle);
         let missing = self.missing(exchange);
         self.begin(exchange, now, missing);
         if is_over {

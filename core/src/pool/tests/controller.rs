@@ -100,10 +100,26 @@ fn an_outage_shrinks_the_pool_to_its_least_and_no_further() {
 }
 
 #[test]
-fn a_pool_whose_dials_are_all_on_their_way_counts_as_full() {
+fn dials_on_their_way_are_not_dialed_again() {
     let (mut pool, _) = started(adaptive());
     assert!(run(&mut pool, at(100)).is_empty());
-    assert_eq!((pool.capacity(), pool.interval()), (10, ms(200)));
+    assert_eq!(pool.capacity(), 10);
+}
+
+#[test]
+fn a_pool_that_its_waiters_dial_for_keeps_the_shortest_interval() {
+    let (mut pool, mut dials) = started(adaptive());
+    let mut next_id = 0;
+    for round in 1..=12 {
+        let (earlier, due) = (at(round * 100 - 50), at(round * 100));
+        all_dialed(&mut pool, earlier, dials, &mut next_id);
+        while try_next(&mut pool, earlier).is_ok() {}
+        pool.take_next(earlier, FOREVER);
+        dials = look(&mut pool).dials;
+        assert!(dials.len() > 10, "a waiter has the pool dial at once");
+        dials.extend(run(&mut pool, due));
+        assert_eq!(pool.interval(), ms(100), "nothing is idle");
+    }
 }
 
 #[test]
