@@ -2,6 +2,7 @@
 
 mod accept;
 mod builder;
+mod front;
 mod listen;
 
 use std::collections::HashMap;
@@ -9,7 +10,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::AbortHandle;
-use futures_rustls::TlsAcceptor;
 use npws_core::{AcceptId, Accepting, AllowList, Output, Tokens};
 
 use self::accept::Plan;
@@ -80,9 +80,7 @@ impl<R: Runtime> ServerPool<R> {
     /// # Errors
     /// When the settings do not work. The pool then goes on with those that it has.
     pub fn set_tls(&self, tls: ServerTls) -> Result<(), TlsConfigError> {
-        let acceptor = tls.build()?.map(TlsAcceptor::from);
-        *self.shared.driven.plan.tls.lock().unwrap_or_else(PoisonError::into_inner) = acceptor;
-        Ok(())
+        self.shared.driven.plan.front.set_tls(&tls)
     }
 
     /// From now on serves these addresses, or any if `None`. Connections that are there already stay.

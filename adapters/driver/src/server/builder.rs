@@ -10,12 +10,12 @@ use std::time::Duration;
 
 use futures::future::{AbortHandle, Abortable};
 use futures::stream::{BoxStream, Stream, StreamExt};
-use futures_rustls::TlsAcceptor;
 use npws_core::{
     AddressLimitsConfig, AllowList, ForwardedHeader, IpRange, OriginPolicy, ServerConfig, ServerPool as Machine, Tokens,
 };
 
 use super::accept::Plan;
+use super::front::Front;
 use super::{Accepts, Ids, ServerPool, listen};
 use crate::address;
 use crate::clock::Clock;
@@ -278,8 +278,7 @@ impl<R: Runtime> ServerPoolBuilder<R> {
         let plan = Plan {
             runtime: runtime.clone(),
             own: self.settings.header(&self.config.pool),
-            tcp: self.settings.tcp,
-            tls: Mutex::new(self.tls.build()?.map(TlsAcceptor::from)),
+            front: Arc::new(Front::new(self.settings.tcp, &self.tls)?),
             websocket: websocket_config(self.settings.max_message),
             link: self.config.pool.link.clone(),
         };

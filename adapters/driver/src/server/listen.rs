@@ -45,7 +45,7 @@ pub(super) async fn serve_listener<R: Runtime>(shared: Arc<Shared<Accepts<R>>>, 
         match plan.runtime.accept(&listener).await {
             Ok((stream, peer)) => {
                 // A peer that is gone already makes this fail, and its handshake will say so.
-                let _ = plan.tcp.apply(R::socket(&stream));
+                let _ = plan.front.tcp.apply(R::socket(&stream));
                 let local = R::socket(&stream).local_addr().ok().and_then(|address| address.as_socket());
                 accept::begin(&shared, Socket::new(TcpSocket::<R>(stream)).with_addrs(local, Some(peer)));
             }
