@@ -9,7 +9,7 @@ use core::time::Duration;
 use crate::{AddressLimitsConfig, AllowList, ConfigError, ForwardedHeader, LinkConfig, OriginPolicy, Policy, Tokens};
 
 const COUNT: RangeInclusive<usize> = 1..=65_536;
-const SHORT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
+pub(crate) const SHORT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
 const DAY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
 
 /// What both kinds of pool can be told.
@@ -232,7 +232,7 @@ impl ServerConfig {
     }
 }
 
-fn within<T: PartialOrd + Debug>(
+pub(crate) fn within<T: PartialOrd + Debug>(
     field: &'static str,
     value: T,
     accepted: RangeInclusive<T>,
@@ -243,7 +243,7 @@ fn within<T: PartialOrd + Debug>(
     Err(ConfigError::new(field, format!("{value:?}"), format!("{:?} to {:?}", accepted.start(), accepted.end())))
 }
 
-fn both_within<T: PartialOrd + Debug + Copy>(
+pub(crate) fn both_within<T: PartialOrd + Debug + Copy>(
     field: &'static str,
     range: &RangeInclusive<T>,
     accepted: RangeInclusive<T>,

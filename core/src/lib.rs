@@ -7,6 +7,7 @@
 //!
 //! - [`ClientPool`] and [`ServerPool`] hold the connections of one end: who may take which, when to dial, whom to let
 //!   in. A connection is whatever the driver registers; the pools never look inside.
+//! - [`Listener`] stands before several server pools and knows which path is whose.
 //! - [`Link`] is one connection above WebSocket messages: the ID step, early data, keep-alive, control words, and how it
 //!   ends.
 //!
@@ -38,8 +39,8 @@ pub use id::{ConnectionId, IdSource, ParseIdError};
 pub use link::{ControlWord, Link, LinkConfig, LinkMessage, LinkOutput};
 pub use peer::{PeerGeneration, PeerHeader, Role, may_take};
 pub use pool::{
-    AcceptId, Accepting, Admitted, ClientPool, ConnectionKey, DialFailure, DialFailures, DialId, Dialing, Output,
-    Policy, Pool, RequestHead, ServerPool, Side, Stats, Taken, WaiterId,
+    AcceptId, Accepting, Admitted, ClientPool, ConnectionKey, DialFailure, DialFailures, DialId, Dialing, Listener,
+    ListenerConfig, ListenerStats, Output, Policy, Pool, RequestHead, ServerPool, Side, Stats, Taken, WaiterId,
 };
 pub use reason::{CloseReason, Violation};
 pub use rejection::Rejection;

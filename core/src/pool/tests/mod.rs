@@ -9,6 +9,7 @@ mod drain;
 mod freshness;
 mod halves;
 mod lifecycle;
+mod listener;
 mod server;
 mod takes;
 mod tombstones;
