@@ -10,6 +10,8 @@ use crate::{AddressLimitsConfig, AllowList, ConfigError, ForwardedHeader, LinkCo
 
 const COUNT: RangeInclusive<usize> = 1..=65_536;
 pub(crate) const SHORT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
+/// The recommended bounds of RFC 8305 section 5.
+const ATTEMPT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(2);
 const DAY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
 
 /// What both kinds of pool can be told.
@@ -103,6 +105,10 @@ pub struct ClientConfig {
     pub interval: RangeInclusive<Duration>,
     /// The total deadline of one dial, from name resolution to the ID: 1 ms to 1 h, 10 s unless told.
     pub dial_timeout: Duration,
+    /// How long an attempt to connect to one address of a name has for itself before the next address is tried beside
+    /// it: 100 ms to 2 s, 250 ms unless told (RFC 8305 section 5). The driver [races](crate::Race), the pool only keeps
+    /// the value.
+    pub attempt_delay: Duration,
     /// How many dials may be under way at once: 1 to 65,536, 64 unless told.
     pub max_concurrent_dials: usize,
     /// The first and the longest pause after failed dials: each 1 ms to 1 h, `100 ms..=10 s` unless told.
@@ -123,6 +129,7 @@ impl Default for ClientConfig {
             capacity: 1..=1,
             interval: second..=second,
             dial_timeout: Duration::from_secs(10),
+            attempt_delay: Duration::from_millis(250),
             max_concurrent_dials: 64,
             backoff: Duration::from_millis(100)..=Duration::from_secs(10),
             policy: Policy::default(),
@@ -149,6 +156,7 @@ impl ClientConfig {
         both_within("capacity", &self.capacity, COUNT)?;
         both_within("interval", &self.interval, SHORT)?;
         within("dial_timeout", self.dial_timeout, SHORT)?;
+        within("attempt_delay", self.attempt_delay, ATTEMPT)?;
         within("max_concurrent_dials", self.max_concurrent_dials, COUNT)?;
         both_within("backoff", &self.backoff, SHORT)?;
         self.pool.validate()
@@ -270,6 +278,10 @@ mod tests {
             (
                 ClientConfig { dial_timeout: Duration::ZERO, ..client.clone() },
                 "dial_timeout is 0ns, accepted is 1ms to 3600s",
+            ),
+            (
+                ClientConfig { attempt_delay: Duration::from_millis(10), ..client.clone() },
+                "attempt_delay is 10ms, accepted is 100ms to 2s",
             ),
             (
                 ClientConfig {

@@ -24,6 +24,7 @@ mod id;
 mod link;
 mod peer;
 mod pool;
+mod race;
 mod random;
 mod reason;
 mod rejection;
@@ -42,6 +43,7 @@ pub use pool::{
     AcceptId, Accepting, Admitted, ClientPool, ConnectionKey, DialFailure, DialFailures, DialId, Dialing, Listener,
     ListenerConfig, ListenerStats, Output, Policy, Pool, RequestHead, ServerPool, Side, Stats, Taken, WaiterId,
 };
+pub use race::Race;
 pub use reason::{CloseReason, Violation};
 pub use rejection::Rejection;
 pub use time::Instant;

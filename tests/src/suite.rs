@@ -94,6 +94,12 @@ macro_rules! conformance {
                 a_name_that_cannot_be_resolved_is_told
                 a_waiter_is_dialed_for_at_once
                 a_failing_dialer_recovers_without_help;
+            addresses:
+                a_failed_address_is_followed_at_once_by_the_next
+                an_address_that_does_not_answer_costs_the_delay_only
+                the_first_address_to_answer_wins_and_the_others_are_dropped
+                a_dial_that_every_address_refuses_tells_each_cause
+                every_dial_asks_for_the_addresses_anew;
             handshakes:
                 silent_peers_hold_no_slot_and_delay_nobody
                 a_silent_or_dribbling_peer_is_cut_at_its_phases_deadline

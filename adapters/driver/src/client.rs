@@ -1,7 +1,10 @@
 //! The pool that dials.
 
 mod builder;
+mod connect;
+mod connect_error;
 mod dial;
+mod race;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -12,6 +15,7 @@ use futures::future::{AbortHandle, Abortable};
 use npws_core::{DialId, Dialing, Output};
 
 pub use self::builder::ClientPoolBuilder;
+pub use self::connect_error::ConnectError;
 pub use self::dial::DialTarget;
 use self::dial::Plan;
 use crate::error::DialError;

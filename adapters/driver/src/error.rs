@@ -5,6 +5,7 @@ use std::io;
 
 use npws_core::{CloseReason, ConfigError, DialFailure};
 
+use crate::client::ConnectError;
 use crate::tls::{TlsConfigError, TlsError};
 use crate::upgrade::client::UpgradeError;
 
@@ -72,10 +73,10 @@ impl From<TlsConfigError> for BuildError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DialError {
-    /// The server's name could not be resolved.
+    /// The server's name could not be resolved, or has no address.
     Resolve(io::Error),
-    /// No address took the connection; the error is the last one's.
-    Connect(io::Error),
+    /// No address took the connection.
+    Connect(ConnectError),
     /// The peers did not agree on TLS, or the certificate is not acceptable.
     Tls(TlsError),
     /// The transport failed during the TLS handshake.
@@ -119,8 +120,8 @@ impl DialError {
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Resolve(error) => write!(f, "{}: {error}", self.failure()),
-            Self::Connect(error) | Self::TlsTransport(error) => write!(f, "{}: {error}", self.failure()),
+            Self::Connect(error) => write!(f, "{}: {error}", self.failure()),
+            Self::Resolve(error) | Self::TlsTransport(error) => write!(f, "{}: {error}", self.failure()),
             Self::Tls(error) => write!(f, "{}: {error}", self.failure()),
             Self::Upgrade(error) => error.fmt(f),
             Self::Id(reason) => write!(f, "{}: {reason}", self.failure()),
@@ -132,7 +133,8 @@ impl fmt::Display for DialError {
 impl std::error::Error for DialError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Resolve(error) | Self::Connect(error) | Self::TlsTransport(error) => Some(error),
+            Self::Connect(error) => error.source(),
+            Self::Resolve(error) | Self::TlsTransport(error) => Some(error),
             Self::Tls(error) => Some(error),
             Self::Upgrade(error) => error.source(),
             Self::Id(_) | Self::Timeout => None,

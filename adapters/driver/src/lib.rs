@@ -31,7 +31,7 @@ mod upgrade;
 mod wire;
 
 pub use async_tungstenite;
-pub use client::{ClientPool, ClientPoolBuilder, DialTarget, Dials};
+pub use client::{ClientPool, ClientPoolBuilder, ConnectError, DialTarget, Dials};
 pub use connection::{Connection, IntoWebSocketError, StreamError};
 pub use error::{BuildError, DialError};
 pub use gate::Gate;

@@ -1,6 +1,7 @@
 //! The cases, whose names say what they show.
 #![allow(missing_docs, reason = "the names are whole sentences")]
 
+pub mod addresses;
 pub mod answers;
 pub mod client_certificates;
 pub mod death;

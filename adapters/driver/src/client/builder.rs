@@ -3,31 +3,21 @@
 use std::fmt;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_rustls::pki_types::ServerName;
-use npws_core::{ClientConfig, ClientPool as Machine, ConfigError, Policy, Tokens};
-use tungstenite::http::header::AUTHORIZATION;
-use tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
+use npws_core::{ClientConfig, Policy};
 
-use super::dial::{Dialer, Plan};
-use super::{ClientPool, DialTarget, Dials};
-use crate::address;
-use crate::clock::Clock;
-use crate::error::BuildError;
-use crate::pool::Pool;
-use crate::runtime::{Background, Runtime};
+use super::DialTarget;
+use super::dial::{Dialer, Resolver};
+use crate::runtime::Runtime;
 use crate::settings::{Settings, common_setters};
-use crate::shared::Shared;
 use crate::socket::Socket;
-use crate::timer;
 use crate::tls::ClientTls;
-use crate::upgrade::client::UpgradeRequest;
-use crate::upgrade::websocket_config;
 
-/// Builds a [`ClientPool`]. Everything is checked once, in [`connect`](Self::connect).
+/// Builds a [`ClientPool`](crate::ClientPool). Everything is checked once, in [`connect`](Self::connect).
 ///
 /// ```
 /// use npws_driver::{ClientPoolBuilder, Runtime};
@@ -38,17 +28,18 @@ use crate::upgrade::websocket_config;
 /// ```
 #[must_use]
 pub struct ClientPoolBuilder<R: Runtime> {
-    address: String,
-    config: ClientConfig,
-    settings: Settings,
-    tls: ClientTls,
-    server_name: Option<String>,
-    host: Option<String>,
-    path: String,
-    headers: Vec<(String, String)>,
-    bearer_token: Option<String>,
-    dialer: Option<Dialer>,
-    runtime: Option<R>,
+    pub(super) address: String,
+    pub(super) config: ClientConfig,
+    pub(super) settings: Settings,
+    pub(super) tls: ClientTls,
+    pub(super) server_name: Option<String>,
+    pub(super) host: Option<String>,
+    pub(super) path: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) bearer_token: Option<String>,
+    pub(super) dialer: Option<Dialer>,
+    pub(super) resolver: Option<Resolver>,
+    pub(super) runtime: Option<R>,
 }
 
 impl<R: Runtime> ClientPoolBuilder<R> {
@@ -64,6 +55,7 @@ impl<R: Runtime> ClientPoolBuilder<R> {
             headers: Vec::new(),
             bearer_token: None,
             dialer: None,
+            resolver: None,
             runtime: None,
         }
     }
@@ -108,6 +100,23 @@ impl<R: Runtime> ClientPoolBuilder<R> {
     /// ```
     pub fn dial_timeout(mut self, timeout: Duration) -> Self {
         self.config.dial_timeout = timeout;
+        self
+    }
+
+    /// How long an attempt to connect to one address of a name has for itself before the next address is tried beside
+    /// it, as RFC 8305 (Happy Eyeballs) describes: 100 ms to 2 s, which are the bounds it recommends, 250 ms unless
+    /// told. IPv6 and IPv4 take turns, a failed attempt is followed at once, and the first to succeed wins.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// use std::time::Duration;
+    ///
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.attempt_delay(Duration::from_millis(100))
+    /// }
+    /// ```
+    pub fn attempt_delay(mut self, delay: Duration) -> Self {
+        self.config.attempt_delay = delay;
         self
     }
 
@@ -255,87 +264,25 @@ impl<R: Runtime> ClientPoolBuilder<R> {
         self
     }
 
-    common_setters!();
-
-    /// Checks everything and begins to dial in the background. Errors of dials are not errors of this call: the pool
-    /// goes on trying, and [`ClientPool::last_dial_error`] tells why it fails.
+    /// Looks names up by `resolve` rather than by the runtime: every dial asks it anew, within its deadline. The order
+    /// of the addresses within a family counts. A [dialer](Self::dialer) of one's own looks up by itself.
     ///
     /// ```
-    /// # use npws_driver::{ClientPool, Runtime};
-    /// fn dial<R: Runtime>() {
-    ///     match ClientPool::<R>::builder("no port").connect() {
-    ///         Ok(pool) => println!("{} connections are ready", pool.active()),
-    ///         Err(error) => eprintln!("{error}"),
-    ///     }
+    /// # use npws_driver::{ClientPoolBuilder, Runtime};
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> ClientPoolBuilder<R> {
+    ///     builder.resolver(|target| async move { Ok(vec![([127, 0, 0, 1], target.port).into()]) })
     /// }
     /// ```
-    ///
-    /// # Errors
-    /// [`BuildError::Config`] names the first value outside its range, [`BuildError::Tls`] what is wrong with the TLS
-    /// settings. [`BuildError::NoRuntime`] when called outside a runtime that needs one.
-    pub fn connect(self) -> Result<ClientPool<R>, BuildError> {
-        self.settings.validate(&self.config.pool)?;
-        let target = address::parse(&self.address)?;
-        let tls = match self.tls.build()? {
-            None => None,
-            Some(config) => Some((config, self.tls_name(&target.host)?)),
-        };
-        let request = self.upgrade_request()?;
-        let runtime = match self.runtime {
-            Some(runtime) => runtime,
-            None => R::current().map_err(BuildError::NoRuntime)?,
-        };
-        let background: Arc<dyn Background> = Arc::new(runtime.clone());
-        let clock = Clock::new(background.clone());
-        let plan = Plan {
-            runtime: runtime.clone(),
-            target,
-            dialer: self.dialer,
-            tcp: self.settings.tcp,
-            tls,
-            request,
-            websocket: websocket_config(self.settings.max_message),
-            link: self.config.pool.link.clone(),
-            dial_timeout: self.config.dial_timeout,
-        };
-        let max_staleness = self.config.pool.max_staleness;
-        let machine = Machine::new(self.config, rand::random(), clock.now())?;
-        let shared =
-            Shared::new(machine, clock, background, self.settings.close_timeout, max_staleness, Dials::new(plan));
-        runtime.spawn(timer::run(shared.clone()));
-        Ok(Pool::new(shared))
+    pub fn resolver<F, Fut>(mut self, resolve: F) -> Self
+    where
+        F: Fn(DialTarget) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static,
+    {
+        self.resolver = Some(Arc::new(move |target| Box::pin(resolve(target))));
+        self
     }
 
-    fn tls_name(&self, host: &str) -> Result<ServerName<'static>, ConfigError> {
-        let name = self.server_name.as_deref().unwrap_or(host);
-        ServerName::try_from(name.to_owned())
-            .map_err(|_| ConfigError::new("server_name", name, "a DNS name or an IP address"))
-    }
-
-    fn upgrade_request(&self) -> Result<UpgradeRequest, ConfigError> {
-        let mut headers = HeaderMap::new();
-        for (name, value) in &self.headers {
-            let invalid =
-                |_| ConfigError::new("header", format!("{name:?}"), "a name and a value as RFC 9110 has them");
-            let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| invalid(()))?;
-            headers.append(parsed, HeaderValue::from_str(value).map_err(|_| invalid(()))?);
-        }
-        if let Some(token) = &self.bearer_token {
-            let invalid = || {
-                let found = format!("a text of {} bytes", token.len());
-                ConfigError::new("bearer_token", found, "1 to 512 letters, digits and -._~+/, with = at the end only")
-            };
-            Tokens::new([token]).map_err(|_| invalid())?;
-            headers.insert(AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {token}")).map_err(|_| invalid())?);
-        }
-        if let Some(credentials) = headers.get_mut(AUTHORIZATION) {
-            credentials.set_sensitive(true);
-        }
-        let host = self.host.as_deref().unwrap_or(&self.address);
-        UpgradeRequest::new(host, &self.path, headers, self.settings.header(&self.config.pool)).map_err(|_| {
-            ConfigError::new("path", format!("{:?} at host {host:?}", self.path), "an absolute path and a valid host")
-        })
-    }
+    common_setters!();
 }
 
 impl<R: Runtime> fmt::Debug for ClientPoolBuilder<R> {

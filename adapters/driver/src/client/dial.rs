@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use futures_rustls::TlsConnector;
@@ -12,6 +13,7 @@ use futures_rustls::rustls::ClientConfig;
 use npws_core::{ConnectionId, Link, LinkConfig, PeerHeader, Role};
 use tungstenite::protocol::WebSocketConfig;
 
+use super::race::race;
 use crate::clock::Clock;
 use crate::error::DialError;
 use crate::gate::Gate;
@@ -42,24 +44,27 @@ pub struct DialTarget {
 }
 
 pub(super) type Dialer = Arc<dyn Fn(DialTarget) -> BoxFuture<'static, io::Result<Socket>> + Send + Sync>;
+pub(super) type Resolver = Arc<dyn Fn(DialTarget) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
 /// What every dial of a pool needs, checked once.
 pub(super) struct Plan<R> {
     pub(super) runtime: R,
     pub(super) target: DialTarget,
     pub(super) dialer: Option<Dialer>,
+    pub(super) resolver: Option<Resolver>,
     pub(super) tcp: TcpOptions,
     pub(super) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
     pub(super) request: UpgradeRequest,
     pub(super) websocket: WebSocketConfig,
     pub(super) link: LinkConfig,
-    pub(super) dial_timeout: std::time::Duration,
+    pub(super) dial_timeout: Duration,
+    pub(super) attempt_delay: Duration,
 }
 
 impl<R: Runtime> Plan<R> {
     /// The pool sets the deadline, by giving the future up.
     pub(super) async fn dial(&self, clock: &Clock) -> Result<(ConnectionId, PeerHeader, Box<Wire>), DialError> {
-        let socket = self.connect().await?;
+        let socket = self.connect(clock).await?;
         let transport = match &self.tls {
             None => Transport::plain(socket),
             Some((config, name)) => {
@@ -78,20 +83,21 @@ impl<R: Runtime> Plan<R> {
         Ok((id, peer, wire))
     }
 
-    async fn connect(&self) -> Result<Socket, DialError> {
+    async fn connect(&self, clock: &Clock) -> Result<Socket, DialError> {
         if let Some(dialer) = &self.dialer {
-            return dialer(self.target.clone()).await.map_err(DialError::Connect);
+            return dialer(self.target.clone()).await.map_err(|error| DialError::Connect(error.into()));
         }
-        let DialTarget { host, port } = &self.target;
-        let addresses = self.runtime.resolve(host, *port).await.map_err(DialError::Resolve)?;
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-        for address in addresses {
-            match self.connect_to(address).await {
-                Ok(socket) => return Ok(socket),
-                Err(error) => last = error,
-            }
+        let addresses = match &self.resolver {
+            Some(resolver) => resolver(self.target.clone()).await,
+            None => self.runtime.resolve(&self.target.host, self.target.port).await,
+        };
+        let addresses = addresses.map_err(DialError::Resolve)?;
+        if addresses.is_empty() {
+            let nowhere = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            return Err(DialError::Resolve(nowhere));
         }
-        Err(DialError::Connect(last))
+        let connected = race(clock, addresses, self.attempt_delay, |address| self.connect_to(address));
+        connected.await.map_err(DialError::Connect)
     }
 
     async fn connect_to(&self, address: SocketAddr) -> io::Result<Socket> {
