@@ -6,7 +6,10 @@ use core::fmt::Debug;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use crate::{AddressLimitsConfig, AllowList, ConfigError, ForwardedHeader, LinkConfig, OriginPolicy, Policy, Tokens};
+use crate::{
+    AddressLimitsConfig, AllowList, ConfigError, ForwardedHeader, LinkConfig, OriginPolicy, Policy, ProxyProtocol,
+    Tokens,
+};
 
 const COUNT: RangeInclusive<usize> = 1..=65_536;
 pub(crate) const SHORT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
@@ -191,6 +194,9 @@ pub struct ServerConfig {
     /// The proxies whose word counts for where a request comes from, at least one, and the header that they say it in.
     /// Unless told, every request comes from where its socket does.
     pub proxies: Option<(AllowList, ForwardedHeader)>,
+    /// The proxies, at least one, that say in front of a connection where it comes from, in the PROXY protocol. Unless
+    /// told, every connection comes from where its socket does.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// The first and the longest pause after failures of the listener: each 1 ms to 1 h, `10 ms..=1 s` unless told.
     pub backoff: RangeInclusive<Duration>,
     /// What both kinds of pool can be told.
@@ -208,6 +214,7 @@ impl Default for ServerConfig {
             origins: OriginPolicy::default(),
             limits: AddressLimitsConfig::default(),
             proxies: None,
+            proxy_protocol: None,
             backoff: Duration::from_millis(10)..=Duration::from_secs(1),
             pool: PoolConfig::default(),
         }
@@ -234,6 +241,9 @@ impl ServerConfig {
         }
         if self.proxies.as_ref().is_some_and(|(trusted, _)| trusted.is_empty()) {
             return Err(ConfigError::new("proxies", "no address", "at least one address to trust"));
+        }
+        if self.proxy_protocol.as_ref().is_some_and(|proxies| proxies.trusted().is_empty()) {
+            return Err(ConfigError::new("proxy_protocol", "no address", "at least one address to trust"));
         }
         self.limits.validate()?;
         self.pool.validate()
@@ -312,6 +322,9 @@ mod tests {
             server.validate().unwrap_err().to_string(),
             "proxies is no address, accepted is at least one address to trust"
         );
+        let proxy_protocol = Some(ProxyProtocol::optional(AllowList::default()));
+        let server = ServerConfig { proxy_protocol, ..ServerConfig::default() };
+        assert_eq!(server.validate().unwrap_err().field(), "proxy_protocol");
         let limits = AddressLimitsConfig { max_handshakes: Some(0), ..AddressLimitsConfig::default() };
         let server = ServerConfig { limits, ..ServerConfig::default() };
         assert_eq!(server.validate().unwrap_err().field(), "max_handshakes");

@@ -32,7 +32,8 @@ mod time;
 
 pub use admission::{
     AddressLimits, AddressLimitsConfig, AllowList, Credentials, ForwardedError, ForwardedHeader, HandshakeRate,
-    IpRange, Limited, Origin, OriginPolicy, ParseOriginError, ParseRangeError, Tokens, client_address,
+    IpRange, Limited, Origin, OriginPolicy, ParseOriginError, ParseRangeError, ProxyHeader, ProxyHeaderError,
+    ProxyProtocol, ProxyRule, Tokens, client_address,
 };
 pub use config::{ClientConfig, PoolConfig, ServerConfig};
 pub use error::{ConfigError, TakeError};

@@ -2,7 +2,8 @@
 //!
 //! The parts are independent of each other and of the pool, and none of them does any IO or reads a clock:
 //!
-//! - [`client_address`] finds out who is really asking when proxies stand between;
+//! - [`client_address`] finds out who is really asking when proxies stand between that speak HTTP, [`ProxyProtocol`]
+//!   when they speak the PROXY protocol;
 //! - [`AllowList`] says which addresses are served;
 //! - [`AddressLimits`] says how many handshakes and connections an address may have, and how fast they may come;
 //! - [`OriginPolicy`] says from which web pages a browser may connect;
@@ -18,6 +19,7 @@ mod forwarded;
 mod ip_range;
 mod limits;
 mod origins;
+mod proxy_header;
 mod tokens;
 
 pub use address_limits::AddressLimits;
@@ -28,6 +30,7 @@ pub use forwarded::{ForwardedError, ForwardedHeader, client_address};
 pub use ip_range::{IpRange, ParseRangeError};
 pub use limits::{AddressLimitsConfig, HandshakeRate, Limited};
 pub use origins::{Origin, OriginPolicy, ParseOriginError};
+pub use proxy_header::{ProxyHeader, ProxyHeaderError, ProxyProtocol, ProxyRule};
 pub use tokens::Tokens;
 
 /// The values of the fields that have this name, in their order.

@@ -13,7 +13,7 @@ use crate::{ConnectionId, Instant};
 /// # use npws_core::{Instant, ServerConfig, ServerPool};
 /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
 /// let accept = pool.handle_incoming(Instant::ZERO, "192.0.2.1".parse().ok());
-/// assert!(accept.is_some(), "the pool is open and has not too many already");
+/// assert!(accept.is_ok(), "the pool is open and has not too many already");
 /// # Ok::<(), npws_core::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,8 +32,10 @@ pub(super) enum Phase {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Accept {
-    /// Where its socket comes from.
+    /// Where its socket comes from, or the socket before it when a proxy says so.
     pub(super) address: Option<IpAddr>,
+    /// What its handshake counts as before its request is known.
+    pub(super) counted: Option<IpAddr>,
     pub(super) guest: Option<Guest>,
     pub(super) phase: Phase,
     deadline: Instant,
@@ -50,20 +52,32 @@ pub(super) struct Accepts {
 }
 
 impl Accepts {
-    pub(super) fn begin(&mut self, address: Option<IpAddr>, deadline: Instant) -> AcceptId {
+    pub(super) fn begin(&mut self, address: Option<IpAddr>, counted: Option<IpAddr>, deadline: Instant) -> AcceptId {
         let accept = AcceptId(self.issued);
         self.issued += 1;
-        self.all.insert(accept, Accept { address, guest: None, phase: Phase::Request, deadline });
+        self.all.insert(accept, Accept { address, counted, guest: None, phase: Phase::Request, deadline });
         self.deadlines.insert((deadline, accept));
         accept
     }
 
+    pub(super) fn get(&self, accept: AcceptId) -> Option<Accept> {
+        self.all.get(&accept).copied()
+    }
+
     pub(super) fn phase(&self, accept: AcceptId) -> Option<Phase> {
-        self.all.get(&accept).map(|accept| accept.phase)
+        self.get(accept).map(|accept| accept.phase)
     }
 
     pub(super) fn address(&self, accept: AcceptId) -> Option<IpAddr> {
-        self.all.get(&accept).and_then(|accept| accept.address)
+        self.get(accept).and_then(|accept| accept.address)
+    }
+
+    /// A PROXY header says where this one comes from.
+    pub(super) fn rename(&mut self, accept: AcceptId, address: IpAddr, counted: Option<IpAddr>) {
+        if let Some(entry) = self.all.get_mut(&accept) {
+            entry.address = Some(address);
+            entry.counted = counted;
+        }
     }
 
     pub(super) fn enter(&mut self, accept: AcceptId, phase: Phase, deadline: Instant) {

@@ -7,8 +7,8 @@ use core::net::IpAddr;
 use super::RequestHead;
 use crate::admission::group;
 use crate::{
-    AddressLimits, AllowList, ConfigError, Credentials, ForwardedHeader, Instant, Limited, OriginPolicy, Rejection,
-    ServerConfig, Tokens, client_address,
+    AddressLimits, AllowList, ConfigError, Credentials, ForwardedHeader, Instant, Limited, OriginPolicy, ProxyProtocol,
+    ProxyRule, Rejection, ServerConfig, Tokens, client_address,
 };
 
 /// A peer that may come in as far as the door is concerned.
@@ -26,6 +26,7 @@ pub(super) struct Door {
     pub(super) tokens: Option<Tokens>,
     origins: OriginPolicy,
     proxies: Option<(AllowList, ForwardedHeader)>,
+    pub(super) proxy_protocol: Option<ProxyProtocol>,
     limits: AddressLimits,
     /// Whether any limit is one of an address; otherwise there is nothing to remember of them.
     limits_addresses: bool,
@@ -48,32 +49,49 @@ impl Door {
             tokens: config.tokens,
             origins: config.origins,
             proxies: config.proxies,
+            proxy_protocol: config.proxy_protocol,
             sockets: BTreeMap::new(),
         })
     }
 
-    /// Whether one more handshake may begin.
-    pub(super) fn enter(&mut self, now: Instant, socket: Option<IpAddr>) -> bool {
-        let counted = self.counted(socket);
-        let from_one = counted.and_then(|address| self.sockets.get(&address)).copied().unwrap_or(0);
-        if self.max_from_one.is_some_and(|max| from_one >= max) || self.limits.begin(now, None).is_err() {
-            return false;
-        }
-        if let Some(address) = counted {
-            self.sockets.insert(address, from_one + 1);
-        }
-        true
+    /// Begins one more handshake, if it may. Gives what it counts as, to be told as it ends.
+    pub(super) fn enter(&mut self, now: Instant, socket: Option<IpAddr>) -> Result<Option<IpAddr>, Rejection> {
+        let counted = match self.proxy_rule(socket) {
+            // What they carry is not one client's.
+            ProxyRule::Required | ProxyRule::Optional => None,
+            _ => self.counted(socket),
+        };
+        self.enter_as(counted)?;
+        self.limits.begin(now, None).map_err(|limited| {
+            self.leave_as(counted);
+            rejection(limited)
+        })?;
+        Ok(counted)
+    }
+
+    /// Whether the connections of this socket's address begin with a PROXY header.
+    pub(super) fn proxy_rule(&self, socket: Option<IpAddr>) -> ProxyRule {
+        self.proxy_protocol.as_ref().map_or(ProxyRule::Ignored, |proxies| proxies.rule(socket))
+    }
+
+    /// A PROXY header says that a handshake, which counted as `former`, comes from here. Gives what it counts as from now
+    /// on.
+    pub(super) fn rename(&mut self, former: Option<IpAddr>, address: IpAddr) -> Result<Option<IpAddr>, Rejection> {
+        let counted = self.counted(Some(address));
+        self.enter_as(counted)?;
+        self.leave_as(former);
+        Ok(counted)
     }
 
     /// A handshake is over; `guest` is what became known of the peer.
-    pub(super) fn leave(&mut self, socket: Option<IpAddr>, guest: Option<Guest>) {
-        self.leave_socket(socket);
+    pub(super) fn leave(&mut self, counted: Option<IpAddr>, guest: Option<Guest>) {
+        self.leave_as(counted);
         self.limits.end_handshake(guest.and_then(|guest| guest.address));
     }
 
     /// A handshake is over and has become a connection.
-    pub(super) fn stay(&mut self, socket: Option<IpAddr>, guest: Option<Guest>) {
-        self.leave_socket(socket);
+    pub(super) fn stay(&mut self, counted: Option<IpAddr>, guest: Option<Guest>) {
+        self.leave_as(counted);
         self.limits.connected(guest.and_then(|guest| guest.address));
     }
 
@@ -83,6 +101,8 @@ impl Door {
     }
 
     /// Decides on a request; one that is let in counts towards the limits of its address from now on.
+    ///
+    /// The rate is charged before anything is compared with a secret, so nobody guesses at full speed.
     pub(super) fn ask(
         &mut self,
         now: Instant,
@@ -99,28 +119,39 @@ impl Door {
         if self.allow.as_ref().is_some_and(|allow| !allow.allows(address)) {
             return Err(Rejection::Forbidden);
         }
+        let address = address.filter(|_| self.limits_addresses);
+        if let Some(address) = address {
+            self.limits.identify(now, address).map_err(rejection)?;
+        }
+        let guest = Guest { address, subprotocol: Credentials::of(fields()).subprotocol() };
+        match self.judge(head) {
+            Ok(()) => Ok(guest),
+            Err(rejection) => {
+                self.turn_away(now, guest);
+                Err(rejection)
+            }
+        }
+    }
+
+    /// What does not depend on where a request comes from.
+    fn judge(&self, head: &RequestHead<'_>) -> Result<(), Rejection> {
+        let fields = || head.fields.iter().copied();
         let Some(path) = head.path else { return Err(head.upgrade.err().unwrap_or(Rejection::Malformed)) };
         if self.path.as_ref().is_some_and(|own| own != path) {
             return Err(Rejection::NotFound);
         }
-        let credentials = Credentials::of(fields());
         if let Some(tokens) = &self.tokens
-            && !credentials.token().is_some_and(|token| tokens.accepts(token))
+            && !Credentials::of(fields()).token().is_some_and(|token| tokens.accepts(token))
         {
             return Err(Rejection::Unauthorized);
         }
         if !self.origins.admits(fields()) {
             return Err(Rejection::Forbidden);
         }
-        head.upgrade?;
-        let address = address.filter(|_| self.limits_addresses);
-        if let Some(address) = address {
-            self.limits.identify(now, address).map_err(rejection)?;
-        }
-        Ok(Guest { address, subprotocol: credentials.subprotocol() })
+        head.upgrade
     }
 
-    /// The pool has no room for this guest after all: its handshake goes on only until it has read so.
+    /// This guest is not let in after all: its handshake goes on only until it has read so.
     pub(super) fn turn_away(&mut self, now: Instant, guest: Guest) {
         if guest.address.is_some() {
             self.limits.end_handshake(guest.address);
@@ -139,8 +170,18 @@ impl Door {
         socket.filter(|_| self.max_from_one.is_some() && !is_proxy).map(group)
     }
 
-    fn leave_socket(&mut self, socket: Option<IpAddr>) {
-        let Some(address) = self.counted(socket) else { return };
+    fn enter_as(&mut self, counted: Option<IpAddr>) -> Result<(), Rejection> {
+        let Some(address) = counted else { return Ok(()) };
+        let from_one = self.sockets.get(&address).copied().unwrap_or(0);
+        if self.max_from_one.is_some_and(|max| from_one >= max) {
+            return Err(Rejection::TooMany);
+        }
+        self.sockets.insert(address, from_one + 1);
+        Ok(())
+    }
+
+    fn leave_as(&mut self, counted: Option<IpAddr>) {
+        let Some(address) = counted else { return };
         match self.sockets.get_mut(&address) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(self.sockets.remove(&address)),

@@ -30,7 +30,7 @@ use crate::{AddressLimits, AddressLimitsConfig, AllowList, ConfigError, Instant,
 /// assert_eq!(listener.pool_for(&"/blue".into()), Ok(&"blue"));
 /// // The pool counts the handshake from here on, so it can turn it away too.
 /// let of_pool = blue.handle_incoming(now, None);
-/// listener.handle_routed(now, accept, of_pool.map(|_| ()).ok_or(Rejection::Full));
+/// listener.handle_routed(now, accept, of_pool.map(|_| ()));
 /// assert_eq!((listener.stats().handshakes, blue.stats().handshakes), (0, 1));
 ///
 /// assert_eq!(listener.pool_for(&"/green".into()), Err(Rejection::NotFound));
@@ -167,7 +167,7 @@ impl<P> Listener<P> {
             self.stats.turned_away_total += 1;
             return None;
         }
-        Some(self.accepts.begin(address, now + self.handshake_timeout))
+        Some(self.accepts.begin(address, None, now + self.handshake_timeout))
     }
 
     /// The TLS handshake is done, the phase of the request head begins.

@@ -2,6 +2,7 @@
 
 mod accept;
 mod backoff;
+mod changes;
 mod client;
 mod commands;
 mod controller;

@@ -12,8 +12,7 @@ use super::registry::ConnectionKey;
 use super::{Admitted, Output, Pool, RequestHead, ServerPool, Side, Stats, Steps};
 use crate::random::Jitter;
 use crate::{
-    AllowList, CloseReason, ConfigError, ConnectionId, IdSource, Instant, PeerHeader, Rejection, Role, ServerConfig,
-    Tokens,
+    CloseReason, ConfigError, ConnectionId, IdSource, Instant, PeerHeader, ProxyRule, Rejection, Role, ServerConfig,
 };
 
 /// What a server pool has beyond the connections: handshakes, IDs and admission.
@@ -27,7 +26,7 @@ use crate::{
 /// ```
 #[derive(Debug)]
 pub struct Accepting<I> {
-    door: Door,
+    pub(super) door: Door,
     capacity: usize,
     handshake_timeout: Duration,
     ids: Ids<I>,
@@ -79,10 +78,14 @@ impl<C, I: IdSource> ServerPool<C, I> {
         Ok(Pool::assemble(exchange, side))
     }
 
-    /// A peer opened a socket, from this address if it has one. `None` when the pool takes no more, or when too many
-    /// handshakes are under way, in total or from this address: drop it.
+    /// A peer opened a socket, from this address if it has one.
     ///
-    /// The first phase begins: TLS where there is TLS, the request head otherwise.
+    /// The first phase begins: the PROXY header where [`proxy_rule`](Self::proxy_rule) says so, then TLS where there is
+    /// TLS, the request head otherwise.
+    ///
+    /// # Errors
+    /// When the pool takes no more, or too many handshakes are under way, in total or from this address: what to answer
+    /// where an answer can be read, which is not so before TLS. There is nothing to report about it.
     ///
     /// ```
     /// # use npws_core::{Instant, ServerConfig, ServerPool};
@@ -93,19 +96,71 @@ impl<C, I: IdSource> ServerPool<C, I> {
     /// # let _ = accept;
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
-    pub fn handle_incoming(&mut self, now: Instant, address: Option<IpAddr>) -> Option<AcceptId> {
+    pub fn handle_incoming(&mut self, now: Instant, address: Option<IpAddr>) -> Result<AcceptId, Rejection> {
         if !self.exchange.is_open() {
-            return None;
+            return Err(Rejection::Full);
         }
         self.side.backoff.succeed();
-        let accept = if self.side.door.enter(now, address) {
-            Some(self.side.accepts.begin(address, now + self.side.handshake_timeout))
-        } else {
-            self.side.turned_away += 1;
-            None
-        };
+        let entered = self.side.door.enter(now, address);
+        let deadline = now + self.side.handshake_timeout;
+        let accept = entered.map(|counted| self.side.accepts.begin(address, counted, deadline));
+        self.side.turned_away += u64::from(accept.is_err());
         self.settle(now);
         accept
+    }
+
+    /// Whether what comes from this socket begins with a PROXY header. Ask it once, at the beginning of the handshake:
+    /// the answer changes with [`set_proxy_protocol`](Self::set_proxy_protocol).
+    ///
+    /// ```
+    /// # use npws_core::{Instant, ProxyRule, ServerConfig, ServerPool};
+    /// # let now = Instant::ZERO;
+    /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
+    /// let accept = pool.handle_incoming(now, None).expect("the pool is open");
+    /// assert_eq!(pool.proxy_rule(accept), ProxyRule::Ignored, "nobody asked for it");
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn proxy_rule(&self, accept: AcceptId) -> ProxyRule {
+        self.side.door.proxy_rule(self.side.accepts.address(accept))
+    }
+
+    /// A PROXY header says that a handshake comes from `source`, which is its peer's address from now on, for all that
+    /// asks for one. The deadline stays what it is.
+    ///
+    /// # Errors
+    /// When too many handshakes from there are under way: what to answer where an answer can be read. The handshake ends
+    /// with [`handle_accept_failed`](Self::handle_accept_failed).
+    ///
+    /// ```
+    /// # use npws_core::{Instant, IpRange, ProxyProtocol, Rejection, ServerConfig, ServerPool};
+    /// # let now = Instant::ZERO;
+    /// let proxy = "10.0.0.1".parse().expect("it is one");
+    /// let config = ServerConfig {
+    ///     allow: Some(["192.0.2.0/24".parse::<IpRange>().expect("it is one")].into()),
+    ///     proxy_protocol: Some(ProxyProtocol::required([proxy])),
+    ///     ..ServerConfig::default()
+    /// };
+    /// let mut pool = ServerPool::<(), _>::new(config, || [0, 0, 0, 1], 7)?;
+    /// let accept = pool.handle_incoming(now, Some(proxy)).expect("the pool is open");
+    /// let said = pool.proxy_rule(accept).read(b"PROXY TCP4 198.51.100.1 10.0.0.1 40000 443\r\n");
+    /// let source = said.ok().flatten().and_then(|header| header.source).expect("it names one");
+    /// pool.handle_proxied(now, accept, source.ip()).expect("there are not too many");
+    /// assert_eq!(pool.handle_request(now, accept, "/"), Err(Rejection::Forbidden));
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    pub fn handle_proxied(&mut self, now: Instant, accept: AcceptId, source: IpAddr) -> Result<(), Rejection> {
+        let Some(Accept { counted, phase: Phase::Request, .. }) = self.side.accepts.get(accept) else { return Ok(()) };
+        let renamed = self.side.door.rename(counted, source);
+        match renamed {
+            Ok(counted) => self.side.accepts.rename(accept, source, counted),
+            Err(_) => {
+                self.side.turned_away += 1;
+                self.side.accepts.enter(accept, Phase::Rejecting, now + self.side.handshake_timeout);
+            }
+        }
+        self.settle(now);
+        renamed.map(|_| ())
     }
 
     /// The TLS handshake is done, the phase of the request head begins.
@@ -127,9 +182,9 @@ impl<C, I: IdSource> ServerPool<C, I> {
 
     /// The request head is complete, or can not be read: reserves a slot and an ID, or says what to answer instead.
     ///
-    /// What is looked at, in this order: the address (behind proxies the forwarded one, which must be readable), the path,
-    /// the token, the origin, the upgrade, the limits of the address, the capacity. So a peer learns nothing of the pool
-    /// that is for others. Where both ends open connections, the last bit of the ID says whose it is to take next, and
+    /// What is looked at, in this order: the address (behind proxies the forwarded one, which must be readable) and its
+    /// limits, the path, the token, the origin, the upgrade, the capacity. So a peer learns nothing of the pool that is for
+    /// others, and guesses tokens no faster than its address may ask. Where both ends open connections, the last bit of the ID says whose it is to take next, and
     /// each end gets its share.
     ///
     /// # Errors
@@ -175,37 +230,6 @@ impl<C, I: IdSource> ServerPool<C, I> {
         admitted
     }
 
-    /// From now on serves these addresses, or any if `None`. Who is in already stays, and so does who has been answered.
-    ///
-    /// ```
-    /// # use npws_core::{AllowList, Instant, IpRange, Rejection, ServerConfig, ServerPool};
-    /// # let now = Instant::ZERO;
-    /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
-    /// let accept = pool.handle_incoming(now, "192.0.2.1".parse().ok()).expect("the pool is open");
-    /// pool.set_allow("10.0.0.0/8".parse::<IpRange>().ok().map(|range| AllowList::from([range])));
-    /// assert_eq!(pool.handle_request(now, accept, "/"), Err(Rejection::Forbidden));
-    /// # Ok::<(), npws_core::ConfigError>(())
-    /// ```
-    pub fn set_allow(&mut self, allow: Option<AllowList>) {
-        self.side.door.allow = allow;
-    }
-
-    /// From now on asks for one of these tokens, or for none if `None`. Who is in already stays, and so does who has been
-    /// answered.
-    ///
-    /// ```
-    /// # use npws_core::{Instant, Rejection, ServerConfig, ServerPool, Tokens};
-    /// # let now = Instant::ZERO;
-    /// # let mut pool = ServerPool::<(), _>::new(ServerConfig::default(), || [0, 0, 0, 1], 7)?;
-    /// let accept = pool.handle_incoming(now, None).expect("the pool is open");
-    /// pool.set_tokens(Some(Tokens::new(["old", "new"])?));
-    /// assert_eq!(pool.handle_request(now, accept, "/"), Err(Rejection::Unauthorized));
-    /// # Ok::<(), npws_core::ConfigError>(())
-    /// ```
-    pub fn set_tokens(&mut self, tokens: Option<Tokens>) {
-        self.side.door.tokens = tokens;
-    }
-
     /// Answer and ID are written: the connection becomes idle. `None` when the handshake had been given up: the
     /// connection comes back as [`Output::Close`].
     ///
@@ -229,13 +253,13 @@ impl<C, I: IdSource> ServerPool<C, I> {
         connection: C,
     ) -> Option<ConnectionKey> {
         let ended = self.side.accepts.end(accept);
-        let key = if let Some(Accept { address, guest, phase: Phase::Answering(id), .. }) = ended {
-            self.side.door.stay(address, guest);
-            let counted = guest.and_then(|guest| guest.address);
-            Some(self.exchange.register(now, id, peer.into(), counted, connection))
+        let key = if let Some(Accept { counted, guest, phase: Phase::Answering(id), .. }) = ended {
+            self.side.door.stay(counted, guest);
+            let address = guest.and_then(|guest| guest.address);
+            Some(self.exchange.register(now, id, peer.into(), address, connection))
         } else {
-            if let Some(Accept { address, guest, .. }) = ended {
-                self.side.door.leave(address, guest);
+            if let Some(Accept { counted, guest, .. }) = ended {
+                self.side.door.leave(counted, guest);
             }
             self.exchange.emit(Output::Close { connection, reason: CloseReason::HandshakeFailed });
             None
@@ -319,8 +343,8 @@ impl<I: IdSource> Accepting<I> {
 
 impl<I> Accepting<I> {
     fn end<C>(&mut self, exchange: &mut Exchange<C>, now: Instant, accept: AcceptId) {
-        let Some(Accept { address, guest, phase, .. }) = self.accepts.end(accept) else { return };
-        self.door.leave(address, guest);
+        let Some(Accept { counted, guest, phase, .. }) = self.accepts.end(accept) else { return };
+        self.door.leave(counted, guest);
         match phase {
             Phase::Rejecting => return,
             // The peer may have seen the ID, so somebody may ask for it.

@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     client.handle_timeout(now);
     while let Some(output) = client.poll_output() {
         let Output::Dial(dial) = output else { continue };
-        let accept = server.handle_incoming(now, None).ok_or("the server is closed")?;
+        let accept = server.handle_incoming(now, None).map_err(|rejection| rejection.to_string())?;
         let id = server.handle_request(now, accept, "/").map_err(|rejection| rejection.to_string())?.id;
         let mut far = Link::server(LinkConfig::default(), v2, 3, now, id);
         let mut near = Link::client(LinkConfig::default(), v2, 4, now, now + Duration::from_secs(10));

@@ -37,12 +37,15 @@ pub(crate) struct Begun {
 
 impl Begun {
     /// Counts one more handshake from this address, unless the pool takes no more.
-    pub(crate) fn with<R: Runtime>(shared: &Arc<Shared<Accepts<R>>>, address: Option<IpAddr>) -> Option<Self> {
+    pub(crate) fn with<R: Runtime>(
+        shared: &Arc<Shared<Accepts<R>>>,
+        address: Option<IpAddr>,
+    ) -> Result<Self, Rejection> {
         let (handle, registration) = AbortHandle::new_pair();
         shared.with(|state, now| {
             let id = state.machine.handle_incoming(now, address)?;
             shared.driven.lock().insert(id, handle);
-            Some(Self { id, registration })
+            Ok(Self { id, registration })
         })
     }
 
@@ -67,7 +70,7 @@ impl Begun {
 /// Begins the handshake in a task of its own: a slow peer delays nobody.
 pub(super) fn begin<R: Runtime>(shared: &Arc<Shared<Accepts<R>>>, socket: Socket) {
     let address = socket.peer_addr().map(|peer| peer.ip());
-    let Some(begun) = Begun::with(shared, address) else { return };
+    let Ok(begun) = Begun::with(shared, address) else { return };
     let shared = shared.clone();
     shared.driven.plan.runtime.clone().spawn(async move {
         let id = begun.id;

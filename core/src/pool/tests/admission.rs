@@ -159,6 +159,30 @@ fn handshakes_that_come_too_fast_are_told_429() {
 }
 
 #[test]
+fn who_guesses_tokens_is_told_429_before_they_are_compared() {
+    let limits = AddressLimitsConfig {
+        handshake_rate: Some(HandshakeRate { burst: 2, refill: ms(100) }),
+        max_connections_per_address: Some(2),
+        ..AddressLimitsConfig::default()
+    };
+    let config = ServerConfig { capacity: 64, tokens: tokens(&["secret"]), limits, ..ServerConfig::default() };
+    let mut pool = server_with(config);
+    let wrong = [("authorization", &b"Bearer guess"[..])];
+    for expected in [Rejection::Unauthorized, Rejection::Unauthorized, Rejection::TooMany] {
+        assert_eq!(ask(&mut pool, A, RequestHead::from("/").with_fields(&wrong)), Err(expected));
+    }
+    let right = RequestHead::from("/").with_fields(TOKEN);
+    assert_eq!(ask(&mut pool, A, right), Err(Rejection::TooMany), "nor does the right one tell that it is");
+    ask(&mut pool, B, right).unwrap();
+    // What was turned away holds no place of its address, not even while it is being told.
+    let accept = pool.handle_incoming(at(200), ip(A)).unwrap();
+    assert_eq!(pool.handle_request(at(200), accept, "/"), Err(Rejection::Unauthorized));
+    let accept = pool.handle_incoming(at(300), ip(A)).unwrap();
+    assert!(pool.handle_request(at(300), accept, right).is_ok());
+    pool.assert_consistent();
+}
+
+#[test]
 fn silent_handshakes_are_limited_in_total_and_from_one_address() {
     let limits = AddressLimitsConfig {
         max_handshakes: Some(4),
@@ -167,17 +191,17 @@ fn silent_handshakes_are_limited_in_total_and_from_one_address() {
     };
     let mut pool = limited(limits);
     let silent = [A, A].map(|address| pool.handle_incoming(at(0), ip(address)).unwrap());
-    assert_eq!(pool.handle_incoming(at(0), ip(A)), None);
+    assert_eq!(pool.handle_incoming(at(0), ip(A)), Err(Rejection::TooMany));
     for _ in 0..3 {
         knock(&mut pool, B).unwrap();
     }
     for _ in 0..2 {
-        assert!(pool.handle_incoming(at(0), None).is_some());
+        assert!(pool.handle_incoming(at(0), None).is_ok());
     }
-    assert_eq!(pool.handle_incoming(at(0), ip(B)), None, "there are four");
+    assert_eq!(pool.handle_incoming(at(0), ip(B)), Err(Rejection::Full), "there are four");
     assert_eq!(pool.stats().turned_away_total, 2);
     pool.handle_accept_failed(at(0), silent[0]);
-    assert_eq!(pool.handle_incoming(at(0), ip(A)).map(|_| ()), Some(()));
+    assert!(pool.handle_incoming(at(0), ip(A)).is_ok());
     pool.handle_timeout(at(10_000));
     assert_eq!(pool.stats().handshakes, 0);
     knock(&mut pool, A).unwrap();
@@ -203,7 +227,7 @@ fn behind_a_proxy_it_is_the_client_that_counts() {
     };
     // Handshakes of a proxy are not one client's.
     let silent = [(); 3].map(|()| pool.handle_incoming(at(0), ip(PROXY)));
-    assert!(silent.iter().all(Option::is_some));
+    assert!(silent.iter().all(Result::is_ok));
     assert_eq!(from(&mut pool, PROXY, b"192.0.2.1"), Ok(()));
     assert_eq!(from(&mut pool, PROXY, b"192.0.2.1"), Err(Rejection::TooMany));
     assert_eq!(from(&mut pool, PROXY, b"192.0.2.7, 10.3.2.1"), Ok(()));

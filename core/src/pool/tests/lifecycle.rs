@@ -48,7 +48,7 @@ fn close_ends_waiters_and_connections_at_once_and_for_good() {
     }
     assert_eq!(try_next(&mut pool, at(2)), Err(TakeError::Closed));
     assert_eq!(try_id(&mut pool, at(2), 1), Err(TakeError::Closed));
-    assert!(pool.handle_incoming(at(2), None).is_none());
+    assert!(pool.handle_incoming(at(2), None).is_err());
     assert_eq!(pool.poll_timeout(), None);
     pool.close(at(3));
     pool.drain(at(3), FOREVER);
@@ -92,7 +92,7 @@ fn a_drained_pool_hands_out_nothing_new_but_still_what_the_peer_may_have_taken()
     assert_eq!(try_id(&mut pool, at(2), 1), Ok(1));
     let seen = look(&mut pool);
     assert!(seen.stopped_listening && !seen.is_closed);
-    assert!(pool.handle_incoming(at(2), None).is_none());
+    assert!(pool.handle_incoming(at(2), None).is_err());
     assert_eq!(fetch(&mut pool, at(3), offered), Ok(0), "it was promised before");
     assert!(look(&mut pool).is_closed, "it is over when it is empty");
 }

@@ -117,8 +117,8 @@ impl Run {
             Op::Incoming { allowed } => {
                 let address = if allowed { FRIEND } else { STRANGER };
                 let accept = self.lockstep.pool.handle_incoming(now, Some(address));
-                assert_eq!(accept.is_some(), self.lockstep.model.is_open(), "an open pool looks at every socket");
-                if let Some(accept) = accept {
+                assert_eq!(accept.is_ok(), self.lockstep.model.is_open(), "an open pool looks at every socket");
+                if let Ok(accept) = accept {
                     self.accepts.push(accept);
                     let (phase, peer, deadline) = (Phase::Request, PeerHeader::from_header(None), now + ms(200));
                     self.handshakes.push(Handshake { address, phase, peer, deadline });
