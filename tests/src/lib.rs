@@ -11,4 +11,5 @@ pub mod relay;
 pub mod spy;
 mod suite;
 pub mod testbed;
+pub mod tiny_proxy;
 pub mod v1_peer;

@@ -100,6 +100,14 @@ macro_rules! conformance {
                 the_first_address_to_answer_wins_and_the_others_are_dropped
                 a_dial_that_every_address_refuses_tells_each_cause
                 every_dial_asks_for_the_addresses_anew;
+            proxies:
+                pools_meet_through_an_http_proxy
+                pools_meet_through_a_socks_proxy
+                the_proxy_itself_may_speak_tls
+                a_proxy_that_refuses_is_told_with_its_code_and_burns_no_id
+                a_proxy_that_cannot_be_reached_is_told_apart_from_the_server
+                a_silent_proxy_is_given_up_at_the_deadline_of_the_dial
+                a_dialer_of_ones_own_reaches_the_proxy;
             handshakes:
                 silent_peers_hold_no_slot_and_delay_nobody
                 a_silent_or_dribbling_peer_is_cut_at_its_phases_deadline

@@ -6,6 +6,7 @@ use std::io;
 use npws_core::{CloseReason, ConfigError, DialFailure};
 
 use crate::client::ConnectError;
+use crate::proxy::ProxyError;
 use crate::tls::{TlsConfigError, TlsError};
 use crate::upgrade::client::UpgradeError;
 
@@ -77,6 +78,8 @@ pub enum DialError {
     Resolve(io::Error),
     /// No address took the connection.
     Connect(ConnectError),
+    /// The proxy cannot be reached, or opened no way to the server.
+    Proxy(ProxyError),
     /// The peers did not agree on TLS, or the certificate is not acceptable.
     Tls(TlsError),
     /// The transport failed during the TLS handshake.
@@ -101,6 +104,7 @@ impl DialError {
         match self {
             Self::Resolve(_) => DialFailure::Resolve,
             Self::Connect(_) => DialFailure::Connect,
+            Self::Proxy(_) => DialFailure::Proxy,
             Self::Tls(_) | Self::TlsTransport(_) => DialFailure::Tls,
             Self::Upgrade(UpgradeError::Rejected { status }) => DialFailure::Rejected(*status),
             Self::Upgrade(_) => DialFailure::Upgrade,
@@ -121,6 +125,7 @@ impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connect(error) => write!(f, "{}: {error}", self.failure()),
+            Self::Proxy(error) => write!(f, "{}: {error}", self.failure()),
             Self::Resolve(error) | Self::TlsTransport(error) => write!(f, "{}: {error}", self.failure()),
             Self::Tls(error) => write!(f, "{}: {error}", self.failure()),
             Self::Upgrade(error) => error.fmt(f),
@@ -134,6 +139,7 @@ impl std::error::Error for DialError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Connect(error) => error.source(),
+            Self::Proxy(error) => Some(error),
             Self::Resolve(error) | Self::TlsTransport(error) => Some(error),
             Self::Tls(error) => Some(error),
             Self::Upgrade(error) => error.source(),

@@ -13,6 +13,7 @@ mod error;
 mod gate;
 mod link_timers;
 mod pool;
+mod proxy;
 mod read_ahead;
 mod runtime;
 mod server;
@@ -41,6 +42,7 @@ pub use npws_core::{
     Policy, Stats, TakeError, Tokens,
 };
 pub use pool::Pool;
+pub use proxy::{Proxy, ProxyError};
 pub use runtime::Runtime;
 pub use server::{Accepts, ServerPool, ServerPoolBuilder};
 pub use socket::{Io, Socket};

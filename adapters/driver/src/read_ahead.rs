@@ -27,6 +27,11 @@ impl<S> ReadAhead<S> {
         Self { inner, buffer: None, start: 0, end: 0, more_likely: false }
     }
 
+    /// One that `read` was read from already, and which gives that first.
+    pub(crate) fn with_read(inner: S, read: Vec<u8>) -> Self {
+        Self { inner, end: read.len(), buffer: Some(read.into_boxed_slice()), start: 0, more_likely: false }
+    }
+
     pub(crate) fn get_ref(&self) -> &S {
         &self.inner
     }

@@ -47,6 +47,7 @@
 //! | use a connection | [`Connection`], a byte stream; [`into_websocket`](Connection::into_websocket) for messages |
 //! | encrypt | [`ClientTls`], [`ServerTls`], [`Fingerprint`], [`TlsInfo`] |
 //! | know what went wrong | [`BuildError`], [`TakeError`], [`DialError`], [`TlsError`], [`StreamError`], [`CloseReason`] |
+//! | dial through a proxy | [`Proxy`], [`ProxyError`] |
 //! | bring sockets of your own | [`ClientPoolBuilder::dialer`], [`ServerPoolBuilder::serve`], [`Socket`] |
 //! | bring a runtime of your own | [`Runtime`] |
 //! | do without a runtime | [`core`], the state machines behind the pools |

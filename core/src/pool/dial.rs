@@ -28,6 +28,8 @@ pub enum DialFailure {
     Resolve,
     /// No TCP connection to any of the addresses.
     Connect,
+    /// The proxy cannot be reached, or did not open a way to the server.
+    Proxy,
     /// The TLS handshake failed.
     Tls,
     /// The server answered the upgrade with this HTTP status.
@@ -45,6 +47,7 @@ impl fmt::Display for DialFailure {
         f.write_str(match self {
             Self::Resolve => "the name could not be resolved",
             Self::Connect => "no TCP connection could be made",
+            Self::Proxy => "the proxy opened no way to the server",
             Self::Tls => "the TLS handshake failed",
             Self::Rejected(status) => return write!(f, "rejected with HTTP status {status}"),
             Self::Upgrade => "the HTTP upgrade failed",
@@ -67,6 +70,8 @@ pub struct DialFailures {
     pub resolve: u64,
     /// TCP.
     pub connect: u64,
+    /// The proxy, from its name to its answer.
+    pub proxy: u64,
     /// TLS.
     pub tls: u64,
     /// An HTTP status other than 101.
@@ -84,6 +89,7 @@ impl DialFailures {
         *match failure {
             DialFailure::Resolve => &mut self.resolve,
             DialFailure::Connect => &mut self.connect,
+            DialFailure::Proxy => &mut self.proxy,
             DialFailure::Tls => &mut self.tls,
             DialFailure::Rejected(_) => &mut self.rejected,
             DialFailure::Upgrade => &mut self.upgrade,
@@ -103,7 +109,7 @@ impl DialFailures {
     /// ```
     #[must_use]
     pub fn total(&self) -> u64 {
-        let Self { resolve, connect, tls, rejected, upgrade, id, timeout } = self;
-        resolve + connect + tls + rejected + upgrade + id + timeout
+        let Self { resolve, connect, proxy, tls, rejected, upgrade, id, timeout } = self;
+        resolve + connect + proxy + tls + rejected + upgrade + id + timeout
     }
 }

@@ -13,6 +13,7 @@ pub mod keepalive;
 pub mod lifecycle;
 pub mod own_parts;
 pub mod pairing;
+pub mod proxies;
 pub mod renewal;
 pub mod requests;
 pub mod settings;

@@ -12,6 +12,7 @@ use npws_core::{ClientConfig, Policy};
 
 use super::DialTarget;
 use super::dial::{Dialer, Resolver};
+use crate::proxy::Proxy;
 use crate::runtime::Runtime;
 use crate::settings::{Settings, common_setters};
 use crate::socket::Socket;
@@ -37,6 +38,7 @@ pub struct ClientPoolBuilder<R: Runtime> {
     pub(super) path: String,
     pub(super) headers: Vec<(String, String)>,
     pub(super) bearer_token: Option<String>,
+    pub(super) proxy: Option<Proxy>,
     pub(super) dialer: Option<Dialer>,
     pub(super) resolver: Option<Resolver>,
     pub(super) runtime: Option<R>,
@@ -54,6 +56,7 @@ impl<R: Runtime> ClientPoolBuilder<R> {
             path: "/".to_owned(),
             headers: Vec::new(),
             bearer_token: None,
+            proxy: None,
             dialer: None,
             resolver: None,
             runtime: None,
@@ -243,8 +246,23 @@ impl<R: Runtime> ClientPoolBuilder<R> {
         self
     }
 
-    /// Opens the byte stream under TLS and WebSocket by `dial` rather than by TCP: through a proxy, over a Unix socket,
-    /// from memory. TCP options do not apply to it.
+    /// Dials through this proxy. A connection's [`peer_addr`](crate::Connection::peer_addr) is then the proxy's.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, ConfigError, Runtime};
+    /// use npws_driver::Proxy;
+    ///
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> Result<ClientPoolBuilder<R>, ConfigError> {
+    ///     Ok(builder.proxy(Proxy::from_url("http://proxy.example:3128")?))
+    /// }
+    /// ```
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = Some(proxy);
+        self
+    }
+
+    /// Opens the byte stream under TLS and WebSocket by `dial` rather than by TCP: over a Unix socket, from memory,
+    /// through a proxy that [`proxy`](Self::proxy) does not know. TCP options do not apply to it.
     ///
     /// ```
     /// # use npws_driver::{ClientPoolBuilder, Runtime, Socket};

@@ -13,6 +13,7 @@ use crate::address;
 use crate::clock::Clock;
 use crate::error::BuildError;
 use crate::pool::Pool;
+use crate::proxy::Route;
 use crate::runtime::{Background, Runtime};
 use crate::shared::Shared;
 use crate::timer;
@@ -36,7 +37,7 @@ impl<R: Runtime> ClientPoolBuilder<R> {
     /// # Errors
     /// [`BuildError::Config`] names the first value outside its range, [`BuildError::Tls`] what is wrong with the TLS
     /// settings. [`BuildError::NoRuntime`] when called outside a runtime that needs one.
-    pub fn connect(self) -> Result<ClientPool<R>, BuildError> {
+    pub fn connect(mut self) -> Result<ClientPool<R>, BuildError> {
         self.settings.validate(&self.config.pool)?;
         let target = address::parse(&self.address)?;
         let tls = match self.tls.build()? {
@@ -44,6 +45,7 @@ impl<R: Runtime> ClientPoolBuilder<R> {
             Some(config) => Some((config, self.tls_name(&target.host)?)),
         };
         let request = self.upgrade_request()?;
+        let route = self.proxy.take().map(|proxy| Route::new(proxy, &target)).transpose()?;
         let runtime = match self.runtime {
             Some(runtime) => runtime,
             None => R::current().map_err(BuildError::NoRuntime)?,
@@ -53,6 +55,7 @@ impl<R: Runtime> ClientPoolBuilder<R> {
         let plan = Plan {
             runtime: runtime.clone(),
             target,
+            route,
             dialer: self.dialer,
             resolver: self.resolver,
             tcp: self.settings.tcp,

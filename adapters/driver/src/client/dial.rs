@@ -17,6 +17,7 @@ use super::race::race;
 use crate::clock::Clock;
 use crate::error::DialError;
 use crate::gate::Gate;
+use crate::proxy::{ProxyError, Route};
 use crate::read_ahead::ReadAhead;
 use crate::runtime::Runtime;
 use crate::socket::Socket;
@@ -25,7 +26,8 @@ use crate::transport::Transport;
 use crate::upgrade::client::{UpgradeRequest, upgrade};
 use crate::wire::Wire;
 
-/// Where a dial goes, for a [dialer](crate::ClientPoolBuilder::dialer) of the user's own.
+/// Where a dial goes, for a [dialer](crate::ClientPoolBuilder::dialer) or a [resolver](crate::ClientPoolBuilder::resolver)
+/// of the user's own: the server, or the proxy if there is one.
 ///
 /// ```
 /// use npws_driver::DialTarget;
@@ -50,6 +52,7 @@ pub(super) type Resolver = Arc<dyn Fn(DialTarget) -> BoxFuture<'static, io::Resu
 pub(super) struct Plan<R> {
     pub(super) runtime: R,
     pub(super) target: DialTarget,
+    pub(super) route: Option<Route>,
     pub(super) dialer: Option<Dialer>,
     pub(super) resolver: Option<Resolver>,
     pub(super) tcp: TcpOptions,
@@ -84,12 +87,22 @@ impl<R: Runtime> Plan<R> {
     }
 
     async fn connect(&self, clock: &Clock) -> Result<Socket, DialError> {
+        let Some(route) = &self.route else { return self.reach(&self.target, clock).await };
+        let socket = self.reach(route.proxy(), clock).await.map_err(|error| match error {
+            DialError::Resolve(error) => DialError::Proxy(ProxyError::Resolve(error)),
+            DialError::Connect(error) => DialError::Proxy(ProxyError::Connect(error)),
+            other => other,
+        })?;
+        route.open(socket, &self.target).await.map_err(DialError::Proxy)
+    }
+
+    async fn reach(&self, target: &DialTarget, clock: &Clock) -> Result<Socket, DialError> {
         if let Some(dialer) = &self.dialer {
-            return dialer(self.target.clone()).await.map_err(|error| DialError::Connect(error.into()));
+            return dialer(target.clone()).await.map_err(|error| DialError::Connect(error.into()));
         }
         let addresses = match &self.resolver {
-            Some(resolver) => resolver(self.target.clone()).await,
-            None => self.runtime.resolve(&self.target.host, self.target.port).await,
+            Some(resolver) => resolver(target.clone()).await,
+            None => self.runtime.resolve(&target.host, target.port).await,
         };
         let addresses = addresses.map_err(DialError::Resolve)?;
         if addresses.is_empty() {

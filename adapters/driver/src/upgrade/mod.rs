@@ -32,3 +32,13 @@ pub(crate) fn message_config(config: WebSocketConfig) -> WebSocketConfig {
     let longest = config.max_message_size.unwrap_or(usize::MAX).max(MAX_SENT_MESSAGE);
     config.max_write_buffer_size(longest.saturating_add(CONTROL_ROOM))
 }
+
+/// Whether the bytes from `before` on can complete a head, or are the first ones, which may show that it is none.
+///
+/// A head that comes bytewise is not parsed at every byte: that would let a peer buy much work with little.
+pub(crate) fn may_end_head(read: &[u8], before: usize) -> bool {
+    const FIRST_WORD: usize = 16;
+    let new_lines = read[before.saturating_sub(2)..].windows(2).any(|pair| pair == b"\n\n");
+    let blank_line = read[before.saturating_sub(3)..].windows(3).any(|three| three == b"\n\r\n");
+    before < FIRST_WORD || new_lines || blank_line
+}

@@ -11,6 +11,7 @@ use tungstenite::http::header::{self, HeaderName, HeaderValue};
 use tungstenite::http::{HeaderMap, Method, Version};
 use tungstenite::protocol::{Role, WebSocketConfig};
 
+use super::may_end_head;
 use crate::gate::Gate;
 use crate::transport::Transport;
 
@@ -94,22 +95,12 @@ pub(crate) async fn read_request(transport: &mut Transport, limits: HeadLimits) 
         if n == 0 {
             return Err(HeadError::Ended);
         }
-        if worth_parsing(&read, before)
+        if may_end_head(&read, before)
             && let Some((head, length)) = parse(&read, limits)?
         {
             return Ok(Request { head, leftover: read.split_off(length) });
         }
     }
-}
-
-/// Whether the bytes from `before` on can complete a head, or are the first ones, which may show that it is none.
-///
-/// A head that comes bytewise is not parsed at every byte: that would let a peer buy much work with little.
-fn worth_parsing(read: &[u8], before: usize) -> bool {
-    const METHOD: usize = 16;
-    let new_lines = read[before.saturating_sub(2)..].windows(2).any(|pair| pair == b"\n\n");
-    let blank_line = read[before.saturating_sub(3)..].windows(3).any(|three| three == b"\n\r\n");
-    before < METHOD || new_lines || blank_line
 }
 
 /// The head at the front of `read`, and its length; `None` if more must come.
