@@ -19,6 +19,7 @@ fn refused(line: &str, because: &str) {
     let text = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{line}: {text}");
     assert!(text.contains(because), "{line}: {text}");
+    assert!(!text.contains("secret"), "{line}: {text}");
 }
 
 #[test]
@@ -44,6 +45,7 @@ fn a_wrong_command_line_gives_status_2_and_says_what_is_wrong() {
     refused(&format!("{CLIENT} --ca /nowhere/ca.pem"), "cannot read /nowhere/ca.pem");
     refused("client --server localhost:1 --target localhost", "expected HOST:PORT");
     refused("client --server localhost --target localhost:2 --plain", "localhost");
+    refused(&format!("{CLIENT} --proxy ftp://u:secret@proxy"), "http://, https://, socks5:// or socks5h://");
     refused("demo --requests 0", "0 is not in 1..=100000");
 }
 
@@ -54,6 +56,17 @@ fn help_shows_every_command_with_examples() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && text.contains(flag), "{text}");
         assert!(command == "demo" || text.contains("Examples:"), "{text}");
+    }
+}
+
+#[test]
+fn the_proxy_may_come_from_the_environment_and_is_not_shown() {
+    let client = ["client", "--server", "localhost:1", "--target", "localhost:2"];
+    for (arguments, status) in [(&client[..], 2), (&["client", "--help"], 0)] {
+        let output = program().args(arguments).env("NPWS_PROXY", "secret").output().unwrap();
+        let text = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{text}");
+        assert!(text.contains("socks5h://") && !text.contains("secret"), "{text}");
     }
 }
 

@@ -1,11 +1,12 @@
 //! `npws-tunnel client`.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use npws::tokio::ClientPool;
-use npws::{ClientTls, Fingerprint};
+use npws::{ClientTls, Fingerprint, Proxy};
 
 use crate::{ClientOptions, Failure, Shutdown, TunnelClient, run_until_shutdown};
 
@@ -19,7 +20,27 @@ Examples:
 
   Trust your own CA, show a certificate, keep many connections ready:
     npws-tunnel client --server [2001:db8::7]:8443 --target 127.0.0.1:3000 --ca ca.pem \\
-      --client-cert client.pem --client-key client.key --min 64 --max 512 --path /tunnel";
+      --client-cert client.pem --client-key client.key --min 64 --max 512 --path /tunnel
+
+  Reach the server through a proxy, whose password stays out of the list of processes:
+    NPWS_PROXY=socks5://user:password@proxy.example:1080 \
+      npws-tunnel client --server public.example:8443 --target 127.0.0.1:3000";
+
+/// What may hold a password. It is parsed later, because the command line's parser repeats what it does not accept.
+#[derive(Clone)]
+struct ProxyUrl(String);
+
+impl From<String> for ProxyUrl {
+    fn from(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Debug for ProxyUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProxyUrl(hidden)")
+    }
+}
 
 /// Where to dial, what to join to, and how.
 #[derive(Debug, Args)]
@@ -32,6 +53,12 @@ pub struct ClientArgs {
     /// What users are joined to.
     #[arg(long, value_name = "HOST:PORT", value_parser = super::host_and_port)]
     target: String,
+
+    /// Dial through this proxy: http://, https:// (verified by the system's roots), socks5:// or socks5h://, then
+    /// [USER:PASSWORD@]HOST[:PORT]. It looks up the server's name. HTTPS_PROXY and ALL_PROXY are not looked at; to use one,
+    /// pass it: --proxy "$ALL_PROXY".
+    #[arg(long, value_name = "URL", env = "NPWS_PROXY", hide_env_values = true)]
+    proxy: Option<ProxyUrl>,
 
     /// Present the token in the first line of this file.
     #[arg(long, value_name = "FILE")]
@@ -144,6 +171,9 @@ impl ClientArgs {
             .v2(!self.v1)
             .path(&self.path)
             .tls(self.tls()?);
+        if let Some(ProxyUrl(url)) = &self.proxy {
+            builder = builder.proxy(Proxy::from_url(url).map_err(|error| Failure::Usage(error.to_string()))?);
+        }
         builder = if self.keepalive.is_zero() { builder.no_keepalive() } else { builder.keepalive(self.keepalive) };
         if let Some(path) = &self.token_file {
             builder = builder.bearer_token(super::tokens(path)?.into_iter().next().unwrap_or_default());
