@@ -12,7 +12,7 @@ use crate::{
 };
 
 const COUNT: RangeInclusive<usize> = 1..=65_536;
-pub(crate) const SHORT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
+const SHORT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
 /// The recommended bounds of RFC 8305 section 5.
 const ATTEMPT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(2);
 const DAY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
@@ -250,7 +250,7 @@ impl ServerConfig {
     }
 }
 
-pub(crate) fn within<T: PartialOrd + Debug>(
+fn within<T: PartialOrd + Debug>(
     field: &'static str,
     value: T,
     accepted: RangeInclusive<T>,
@@ -261,7 +261,7 @@ pub(crate) fn within<T: PartialOrd + Debug>(
     Err(ConfigError::new(field, format!("{value:?}"), format!("{:?} to {:?}", accepted.start(), accepted.end())))
 }
 
-pub(crate) fn both_within<T: PartialOrd + Debug + Copy>(
+fn both_within<T: PartialOrd + Debug + Copy>(
     field: &'static str,
     range: &RangeInclusive<T>,
     accepted: RangeInclusive<T>,

@@ -121,6 +121,15 @@ macro_rules! conformance {
                 an_address_that_is_not_allowed_gets_403_before_anything_else
                 a_head_may_come_byte_by_byte_with_a_frame_behind_it
                 the_control_id_is_held_by_one_living_connection_at_most;
+            shared_listener:
+                each_path_has_its_own_pool
+                an_unknown_path_gets_404_unless_a_pool_takes_what_is_left
+                each_pool_has_its_own_capacity_tokens_and_allow_list
+                the_path_of_a_draining_or_closed_pool_answers_503_while_others_go_on
+                pools_come_go_and_take_each_others_place_at_run_time
+                what_comes_before_the_head_is_limited_by_the_listener
+                tls_is_the_listeners_and_is_renewed_for_all_pools
+                a_listener_listens_as_long_as_it_or_one_of_its_pools_is_there;
             lifecycle:
                 a_flush_closes_what_is_idle_and_the_pool_goes_on
                 a_waiter_survives_a_flush

@@ -54,6 +54,21 @@ pub type ClientPool = npws_driver::ClientPool<AsyncStd>;
 /// ```
 pub type ServerPool = npws_driver::ServerPool<AsyncStd>;
 
+/// One listener for several pools, on async-std.
+///
+/// ```
+/// use npws_async_std::{Listener, ServerPool};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # async_std::task::block_on(async {
+/// let listener = Listener::builder().bind("127.0.0.1:0").await?;
+/// let pool = listener.add(ServerPool::builder().path("/blue"))?;
+/// assert_eq!(pool.local_addr(), listener.local_addr());
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+pub type Listener = npws_driver::Listener<AsyncStd>;
+
 /// async-std's global runtime.
 ///
 /// ```

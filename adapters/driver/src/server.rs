@@ -4,6 +4,8 @@ mod accept;
 mod builder;
 mod front;
 mod listen;
+mod listener;
+mod start;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -14,6 +16,8 @@ use npws_core::{AcceptId, Accepting, AllowList, Output, Tokens};
 
 use self::accept::Plan;
 pub use self::builder::ServerPoolBuilder;
+use self::listener::Hold;
+pub use self::listener::{Listener, ListenerBuilder};
 use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::shared::{Driven, Shared};
@@ -49,8 +53,15 @@ pub(crate) type Ids = fn() -> [u8; 4];
 pub struct Accepts<R: Runtime> {
     plan: Arc<Plan<R>>,
     local_addr: Option<SocketAddr>,
-    listener: Mutex<Option<AbortHandle>>,
+    source: Mutex<Option<Source<R>>>,
     under_way: Mutex<HashMap<AcceptId, AbortHandle>>,
+}
+
+/// Where a pool's sockets come from, until it takes no more.
+#[derive(Debug)]
+enum Source<R: Runtime> {
+    Own(AbortHandle),
+    Shared(#[expect(dead_code, reason = "held so that the listener listens")] Hold<R>),
 }
 
 impl<R: Runtime> ServerPool<R> {
@@ -68,7 +79,7 @@ impl<R: Runtime> ServerPool<R> {
     }
 
     /// Presents this certificate from the next handshake on, as after a renewal. Connections that are there live on.
-    /// TLS sessions from before are not resumed.
+    /// TLS sessions from before are not resumed. On a [`Listener`] this holds for all of its pools.
     ///
     /// ```
     /// # use npws_driver::{Runtime, ServerPool, ServerTls, TlsConfigError};
@@ -132,7 +143,10 @@ impl<R: Runtime> Driven for Accepts<R> {
         let driven = &shared.driven;
         let handle = match output {
             Output::AbortAccept(accept) => driven.lock().remove(&accept),
-            Output::StopListening => driven.listener.lock().unwrap_or_else(PoisonError::into_inner).take(),
+            Output::StopListening => match driven.source.lock().unwrap_or_else(PoisonError::into_inner).take() {
+                Some(Source::Own(listener)) => Some(listener),
+                Some(Source::Shared(_)) | None => None,
+            },
             _ => None,
         };
         if let Some(handle) = handle {

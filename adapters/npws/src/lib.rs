@@ -43,6 +43,7 @@
 //! | To | see |
 //! |---|---|
 //! | set up a pool | [`ClientPoolBuilder`], [`ServerPoolBuilder`], [`TcpOptions`], [`Policy`] |
+//! | serve several pools on one address, each on its path | [`Listener`] |
 //! | take connections, watch and end a pool | [`Pool`], [`Stats`] |
 //! | use a connection | [`Connection`], a byte stream; [`into_websocket`](Connection::into_websocket) for messages |
 //! | encrypt | [`ClientTls`], [`ServerTls`], [`Fingerprint`], [`TlsInfo`] |

@@ -56,6 +56,21 @@ pub type ClientPool = npws_driver::ClientPool<Smol>;
 /// ```
 pub type ServerPool = npws_driver::ServerPool<Smol>;
 
+/// One listener for several pools, on smol.
+///
+/// ```
+/// use npws_smol::{Listener, ServerPool};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # smol::block_on(async {
+/// let listener = Listener::builder().bind("127.0.0.1:0").await?;
+/// let pool = listener.add(ServerPool::builder().path("/blue"))?;
+/// assert_eq!(pool.local_addr(), listener.local_addr());
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+pub type Listener = npws_driver::Listener<Smol>;
+
 /// An executor of smol's with async-io for sockets and timers.
 ///
 /// Unless told otherwise, pools share one executor with a thread for each core, since the one behind `smol::spawn` has a

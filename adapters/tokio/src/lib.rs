@@ -53,6 +53,21 @@ pub type ClientPool = npws_driver::ClientPool<Tokio>;
 /// ```
 pub type ServerPool = npws_driver::ServerPool<Tokio>;
 
+/// One listener for several pools, on tokio.
+///
+/// ```
+/// use npws_tokio::{Listener, ServerPool};
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # tokio::runtime::Runtime::new()?.block_on(async {
+/// let listener = Listener::builder().bind("127.0.0.1:0").await?;
+/// let pool = listener.add(ServerPool::builder().path("/blue"))?;
+/// assert_eq!(pool.local_addr(), listener.local_addr());
+/// # Ok(())
+/// # })
+/// # }
+/// ```
+pub type Listener = npws_driver::Listener<Tokio>;
+
 /// A tokio runtime with IO and time enabled.
 ///
 /// ```

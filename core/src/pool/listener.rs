@@ -1,16 +1,19 @@
 //! One listener for several pools.
 
+mod config;
+mod inputs;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
-use core::net::IpAddr;
 use core::time::Duration;
 
+pub use self::config::ListenerConfig;
 use super::accept::{Accept, AcceptId, Accepts, Phase};
 use super::backoff::Backoff;
-use super::listener_config::ListenerConfig;
+use super::door::Door;
 use super::{Output, RequestHead};
 use crate::random::Jitter;
-use crate::{AddressLimits, AddressLimitsConfig, AllowList, ConfigError, Instant, Rejection};
+use crate::{ConfigError, Instant, Rejection};
 
 /// What several server pools share: the handshakes whose path is not known yet, and which path belongs to which pool.
 ///
@@ -39,8 +42,7 @@ use crate::{AddressLimits, AddressLimitsConfig, AllowList, ConfigError, Instant,
 #[derive(Debug)]
 pub struct Listener<P> {
     pools: BTreeMap<Option<String>, P>,
-    limits: AddressLimits,
-    trusted: AllowList,
+    door: Door,
     handshake_timeout: Duration,
     jitter: Jitter,
     backoff: Backoff,
@@ -90,18 +92,12 @@ impl<P> Listener<P> {
     /// ```
     pub fn new(config: ListenerConfig, seed: u64) -> Result<Self, ConfigError> {
         config.validate()?;
-        let limits = AddressLimitsConfig {
-            max_handshakes: config.max_handshakes,
-            max_handshakes_per_address: config.max_handshakes_per_address,
-            ..AddressLimitsConfig::default()
-        };
         Ok(Self {
             pools: BTreeMap::new(),
-            limits: AddressLimits::new(limits)?,
-            trusted: config.trusted,
             handshake_timeout: config.handshake_timeout,
             jitter: Jitter::new(seed),
-            backoff: Backoff::new(config.backoff),
+            backoff: Backoff::new(config.backoff.clone()),
+            door: Door::new(config.into_door())?,
             accepts: Accepts::default(),
             is_open: true,
             outputs: VecDeque::new(),
@@ -144,47 +140,6 @@ impl<P> Listener<P> {
         self.pools.retain(|_, pool| !is_meant(pool));
     }
 
-    /// A peer opened a socket, from this address if it has one. `None` when the listener is closed, or when too many
-    /// handshakes are under way, in total or from this address: drop it.
-    ///
-    /// The first phase begins: TLS where there is TLS, the request head otherwise.
-    ///
-    /// ```
-    /// # use npws_core::{Instant, Listener, ListenerConfig};
-    /// # let mut listener = Listener::<()>::new(ListenerConfig::default(), 7)?;
-    /// let accept = listener.handle_incoming(Instant::ZERO, "192.0.2.1".parse().ok());
-    /// assert!(accept.is_some());
-    /// assert_eq!(listener.stats().handshakes, 1);
-    /// # Ok::<(), npws_core::ConfigError>(())
-    /// ```
-    pub fn handle_incoming(&mut self, now: Instant, address: Option<IpAddr>) -> Option<AcceptId> {
-        if !self.is_open {
-            return None;
-        }
-        self.backoff.succeed();
-        let address = address.filter(|_| !self.trusted.allows(address));
-        if self.limits.begin(now, address).is_err() {
-            self.stats.turned_away_total += 1;
-            return None;
-        }
-        Some(self.accepts.begin(address, None, now + self.handshake_timeout))
-    }
-
-    /// The TLS handshake is done, the phase of the request head begins.
-    ///
-    /// ```
-    /// # use npws_core::{Instant, Listener, ListenerConfig};
-    /// # let mut listener = Listener::<()>::new(ListenerConfig::default(), 7)?;
-    /// let accept = listener.handle_incoming(Instant::ZERO, None).expect("it listens");
-    /// listener.handle_secured(Instant::ZERO, accept);
-    /// # Ok::<(), npws_core::ConfigError>(())
-    /// ```
-    pub fn handle_secured(&mut self, now: Instant, accept: AcceptId) {
-        if self.accepts.phase(accept) == Some(Phase::Request) {
-            self.accepts.enter(accept, Phase::Request, now + self.handshake_timeout);
-        }
-    }
-
     /// The pool that a request is for, which decides on the rest of it.
     ///
     /// # Errors
@@ -206,101 +161,19 @@ impl<P> Listener<P> {
         self.pools.get(&Some(path.into())).or_else(|| self.pools.get(&None)).ok_or(Rejection::NotFound)
     }
 
-    /// The request is known: a pool has the handshake now, or this is to be answered, after which the handshake ends
-    /// with [`handle_accept_failed`](Self::handle_accept_failed).
-    ///
-    /// `false` when the handshake had been given up: then the pool is not to have it either.
-    ///
-    /// ```
-    /// # use npws_core::{Instant, Listener, ListenerConfig, Rejection};
-    /// # let now = Instant::ZERO;
-    /// # let mut listener = Listener::<()>::new(ListenerConfig::default(), 7)?;
-    /// let accept = listener.handle_incoming(now, None).expect("it listens");
-    /// assert!(listener.handle_routed(now, accept, Err(Rejection::NotFound)));
-    /// listener.handle_accept_failed(accept);
-    /// assert_eq!(listener.stats().rejected_total, 1);
-    /// # Ok::<(), npws_core::ConfigError>(())
-    /// ```
-    pub fn handle_routed(&mut self, now: Instant, accept: AcceptId, outcome: Result<(), Rejection>) -> bool {
-        if self.accepts.phase(accept) != Some(Phase::Request) {
-            return false;
-        }
-        match outcome {
-            Ok(()) => {
-                self.stats.passed_on_total += 1;
-                self.end(accept);
-            }
-            Err(_) => {
-                self.stats.rejected_total += 1;
-                self.accepts.enter(accept, Phase::Rejecting, now + self.handshake_timeout);
-            }
-        }
-        true
-    }
-
-    /// A handshake ended that no pool had.
-    ///
-    /// ```
-    /// # use npws_core::{Instant, Listener, ListenerConfig};
-    /// # let mut listener = Listener::<()>::new(ListenerConfig::default(), 7)?;
-    /// let accept = listener.handle_incoming(Instant::ZERO, None).expect("it listens");
-    /// listener.handle_accept_failed(accept);
-    /// assert_eq!((listener.stats().handshakes, listener.stats().accept_failures), (0, 1));
-    /// # Ok::<(), npws_core::ConfigError>(())
-    /// ```
-    pub fn handle_accept_failed(&mut self, accept: AcceptId) {
-        if self.end(accept) == Some(Phase::Request) {
-            self.stats.accept_failures += 1;
-        }
-    }
-
-    /// Accepting failed. Wait this long before the next attempt.
-    ///
-    /// ```
-    /// # use npws_core::{Instant, Listener, ListenerConfig};
-    /// # let mut listener = Listener::<()>::new(ListenerConfig::default(), 7)?;
-    /// let pause = listener.handle_listener_failure(Instant::ZERO);
-    /// assert!(!pause.is_zero());
-    /// # Ok::<(), npws_core::ConfigError>(())
-    /// ```
-    pub fn handle_listener_failure(&mut self, now: Instant) -> Duration {
-        self.stats.listener_failures += 1;
-        self.backoff.fail(now, &mut self.jitter);
-        self.backoff.until().map_or(Duration::ZERO, |until| until - now)
-    }
-
     /// When [`handle_timeout`](Self::handle_timeout) is due.
     ///
     /// ```
     /// # use npws_core::{Instant, Listener, ListenerConfig};
     /// # let mut listener = Listener::<()>::new(ListenerConfig::default(), 7)?;
     /// assert_eq!(listener.poll_timeout(), None);
-    /// listener.handle_incoming(Instant::ZERO, None);
+    /// listener.handle_incoming(Instant::ZERO, None).expect("it listens");
     /// assert!(listener.poll_timeout().is_some());
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         self.accepts.next_deadline().map(|(deadline, _)| deadline)
-    }
-
-    /// Gives up the handshakes whose deadline has come.
-    ///
-    /// ```
-    /// # use npws_core::{Instant, Listener, ListenerConfig, Output};
-    /// # let mut listener = Listener::<()>::new(ListenerConfig::default(), 7)?;
-    /// let accept = listener.handle_incoming(Instant::ZERO, None).expect("it listens");
-    /// let due = listener.poll_timeout().expect("a handshake is under way");
-    /// listener.handle_timeout(due);
-    /// assert!(matches!(listener.poll_output(), Some(Output::AbortAccept(aborted)) if aborted == accept));
-    /// # Ok::<(), npws_core::ConfigError>(())
-    /// ```
-    pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some((deadline, accept)) = self.accepts.next_deadline()
-            && deadline <= now
-        {
-            self.abort(accept);
-        }
     }
 
     /// Takes no more sockets and gives up the handshakes that no pool has. The pools keep what they have.
@@ -311,7 +184,7 @@ impl<P> Listener<P> {
     /// listener.close();
     /// assert!(matches!(listener.poll_output(), Some(Output::StopListening)));
     /// assert!(listener.is_closed());
-    /// assert_eq!(listener.handle_incoming(Instant::ZERO, None), None);
+    /// assert!(listener.handle_incoming(Instant::ZERO, None).is_err());
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
     pub fn close(&mut self) {
@@ -367,8 +240,8 @@ impl<P> Listener<P> {
     }
 
     fn end(&mut self, accept: AcceptId) -> Option<Phase> {
-        let Accept { address, phase, .. } = self.accepts.end(accept)?;
-        self.limits.end_handshake(address);
+        let Accept { counted, phase, .. } = self.accepts.end(accept)?;
+        self.door.leave(counted, None);
         Some(phase)
     }
 }

@@ -10,7 +10,7 @@ use crate::testbed::{SOON, Testbed, thread, until};
 use crate::v1_peer::V1Client;
 
 /// Sends `bytes` and reads the whole answer: its status, if it is complete and final as HTTP wants it.
-async fn ask(address: SocketAddr, bytes: impl Into<Vec<u8>>) -> u16 {
+pub(super) async fn ask(address: SocketAddr, bytes: impl Into<Vec<u8>>) -> u16 {
     let bytes = bytes.into();
     thread(move || {
         let mut raw = Raw::connect(address);

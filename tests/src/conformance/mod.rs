@@ -17,6 +17,7 @@ pub mod proxies;
 pub mod renewal;
 pub mod requests;
 pub mod settings;
+pub mod shared_listener;
 pub mod sockets;
 pub mod stream;
 pub mod taking;

@@ -4,12 +4,13 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use futures::future::{AbortHandle, AbortRegistration, Abortable};
+use futures::future::{AbortHandle, AbortRegistration, Abortable, BoxFuture};
 use npws_core::{AcceptId, Link, LinkConfig, PeerHeader, Rejection, Role};
 use tungstenite::protocol::WebSocketConfig;
 
 use super::Accepts;
 use super::front::{Arrival, Front};
+use super::listen::Host;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::slot::{Slot, watch};
@@ -30,14 +31,14 @@ pub(super) struct Plan<R> {
 
 /// A handshake that the pool knows of, and that it can abort.
 #[derive(Debug)]
-pub(crate) struct Begun {
-    pub(crate) id: AcceptId,
+pub(super) struct Begun {
+    pub(super) id: AcceptId,
     registration: AbortRegistration,
 }
 
 impl Begun {
     /// Counts one more handshake from this address, unless the pool takes no more.
-    pub(crate) fn with<R: Runtime>(
+    pub(super) fn with<R: Runtime>(
         shared: &Arc<Shared<Accepts<R>>>,
         address: Option<IpAddr>,
     ) -> Result<Self, Rejection> {
@@ -49,8 +50,14 @@ impl Begun {
         })
     }
 
+    /// Nobody carries the handshake out.
+    pub(super) fn give_up<R: Runtime>(self, shared: &Arc<Shared<Accepts<R>>>) {
+        shared.driven.lock().remove(&self.id);
+        shared.with(|state, now| state.machine.handle_accept_failed(now, self.id));
+    }
+
     /// Carries the handshake out, to its end or until it is aborted.
-    pub(crate) async fn run<R: Runtime>(
+    pub(super) async fn run<R: Runtime>(
         self,
         shared: &Arc<Shared<Accepts<R>>>,
         address: Option<IpAddr>,
@@ -67,24 +74,38 @@ impl Begun {
     }
 }
 
-/// Begins the handshake in a task of its own: a slow peer delays nobody.
-pub(super) fn begin<R: Runtime>(shared: &Arc<Shared<Accepts<R>>>, socket: Socket) {
-    let address = socket.peer_addr().map(|peer| peer.ip());
-    let Ok(begun) = Begun::with(shared, address) else { return };
-    let shared = shared.clone();
-    shared.driven.plan.runtime.clone().spawn(async move {
-        let id = begun.id;
-        let handshake = async {
-            let secured = || shared.with(|state, now| state.machine.handle_secured(now, id));
-            let arrival = shared.driven.plan.front.receive(socket, secured).await?;
-            answer(&shared, id, arrival).await
-        };
-        begun.run(&shared, address, handshake).await;
-    });
+impl<R: Runtime> Host<R> for Shared<Accepts<R>> {
+    fn runtime(&self) -> &R {
+        &self.driven.plan.runtime
+    }
+
+    fn front(&self) -> &Front {
+        &self.driven.plan.front
+    }
+
+    fn begin(self: &Arc<Self>, socket: Socket) {
+        let address = socket.peer_addr().map(|peer| peer.ip());
+        let Ok(begun) = Begun::with(self, address) else { return };
+        let shared = self.clone();
+        self.runtime().spawn(async move {
+            let id = begun.id;
+            let handshake = async {
+                let secured = || shared.with(|state, now| state.machine.handle_secured(now, id));
+                let arrival = shared.front().receive(socket, secured).await?;
+                answer(&shared, id, arrival).await
+            };
+            begun.run(&shared, address, handshake).await;
+        });
+    }
+
+    fn pause(self: &Arc<Self>) -> BoxFuture<'static, ()> {
+        let pause = self.with(|state, now| state.machine.handle_listener_failure(now));
+        self.clock.sleep_until(self.clock.now() + pause)
+    }
 }
 
 /// The part of a handshake that is the pool's own: the decision, and what follows from it.
-pub(crate) async fn answer<R: Runtime>(
+pub(super) async fn answer<R: Runtime>(
     shared: &Arc<Shared<Accepts<R>>>,
     id: AcceptId,
     arrival: Arrival,
@@ -94,7 +115,7 @@ pub(crate) async fn answer<R: Runtime>(
     let verdict = arrival.show(peer, |head| shared.with(|state, now| state.machine.handle_request(now, id, head)));
     let admitted = match verdict {
         Ok(admitted) => admitted,
-        Err(rejection) => return arrival.reject(rejection).await,
+        Err(rejection) => return Err(arrival.reject(rejection).await),
     };
     let Some((transport, request)) = arrival.into_parts() else {
         return Err(io::Error::other(Rejection::Malformed.to_string()));

@@ -1,33 +1,20 @@
 //! What a server pool can be told.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex};
+use std::net::TcpListener;
 use std::time::Duration;
 
-use futures::future::{AbortHandle, Abortable};
 use futures::stream::{BoxStream, Stream, StreamExt};
-use npws_core::{
-    AddressLimitsConfig, AllowList, ForwardedHeader, IpRange, OriginPolicy, ServerConfig, ServerPool as Machine, Tokens,
-};
+use npws_core::{AddressLimitsConfig, AllowList, ForwardedHeader, IpRange, OriginPolicy, ServerConfig, Tokens};
 
-use super::accept::Plan;
-use super::front::Front;
-use super::{Accepts, Ids, ServerPool, listen};
+use super::{ServerPool, listen};
 use crate::address;
-use crate::clock::Clock;
 use crate::error::BuildError;
-use crate::pool::Pool;
-use crate::runtime::{Background, Runtime};
+use crate::runtime::Runtime;
 use crate::settings::{Settings, common_setters};
-use crate::shared::Shared;
 use crate::socket::Socket;
-use crate::timer;
 use crate::tls::ServerTls;
-use crate::upgrade::websocket_config;
 
 /// Builds a [`ServerPool`]. Everything is checked once, in [`bind`](Self::bind), [`listen`](Self::listen) or
 /// [`serve`](Self::serve).
@@ -41,10 +28,10 @@ use crate::upgrade::websocket_config;
 /// ```
 #[must_use]
 pub struct ServerPoolBuilder<R: Runtime> {
-    config: ServerConfig,
-    settings: Settings,
-    tls: ServerTls,
-    runtime: Option<R>,
+    pub(super) config: ServerConfig,
+    pub(super) settings: Settings,
+    pub(super) tls: ServerTls,
+    pub(super) runtime: Option<R>,
 }
 
 impl<R: Runtime> ServerPoolBuilder<R> {
@@ -260,45 +247,7 @@ impl<R: Runtime> ServerPoolBuilder<R> {
     }
 
     fn find_runtime(&self) -> Result<R, BuildError> {
-        match &self.runtime {
-            Some(runtime) => Ok(runtime.clone()),
-            None => R::current().map_err(BuildError::NoRuntime),
-        }
-    }
-
-    fn start<F: Future<Output = ()> + Send + 'static>(
-        self,
-        runtime: R,
-        local_addr: Option<SocketAddr>,
-        serve: impl FnOnce(Arc<Shared<Accepts<R>>>) -> F,
-    ) -> Result<ServerPool<R>, BuildError> {
-        self.settings.validate(&self.config.pool)?;
-        let background: Arc<dyn Background> = Arc::new(runtime.clone());
-        let clock = Clock::new(background.clone());
-        let plan = Plan {
-            runtime: runtime.clone(),
-            own: self.settings.header(&self.config.pool),
-            front: Arc::new(Front::new(self.settings.tcp, &self.tls)?),
-            websocket: websocket_config(self.settings.max_message),
-            link: self.config.pool.link.clone(),
-        };
-        let max_staleness = self.config.pool.max_staleness;
-        let machine = Machine::new(self.config, rand::random as Ids, rand::random())?;
-        let (handle, registration) = AbortHandle::new_pair();
-        let driven = Accepts {
-            plan: Arc::new(plan),
-            local_addr,
-            listener: Mutex::new(Some(handle)),
-            under_way: Mutex::new(HashMap::new()),
-        };
-        let shared = Shared::new(machine, clock, background, self.settings.close_timeout, max_staleness, driven);
-        runtime.spawn(timer::run(shared.clone()));
-        let serving = Abortable::new(serve(shared.clone()), registration);
-        runtime.spawn(async move {
-            // Aborted when the pool stops listening: the listener is closed then.
-            let _ = serving.await;
-        });
-        Ok(Pool::new(shared))
+        self.runtime.clone().map_or_else(|| R::current().map_err(BuildError::NoRuntime), Ok)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::upgrade::server::{HeadError, HeadLimits, Request, read_request, rejec
 
 /// How sockets are received, whichever pool they are for.
 #[derive(Debug)]
-pub(crate) struct Front {
+pub(super) struct Front {
     pub(super) tcp: TcpOptions,
     /// For the handshakes to come: it can be changed at run time.
     tls: Mutex<Option<Acceptor>>,
@@ -32,7 +32,7 @@ impl std::fmt::Debug for Acceptor {
 
 /// A peer that has said what it wants, or something that cannot be read.
 #[derive(Debug)]
-pub(crate) struct Arrival {
+pub(super) struct Arrival {
     transport: Transport,
     request: Result<Request, Rejection>,
 }
@@ -42,14 +42,14 @@ impl Front {
         Ok(Self { tcp, tls: Mutex::new(build(tls)?) })
     }
 
-    pub(crate) fn set_tls(&self, tls: &ServerTls) -> Result<(), TlsConfigError> {
+    pub(super) fn set_tls(&self, tls: &ServerTls) -> Result<(), TlsConfigError> {
         let acceptor = build(tls)?;
         *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = acceptor;
         Ok(())
     }
 
     /// TLS, after which `secured` is told, and the head of a request. Whoever calls sets the deadlines.
-    pub(crate) async fn receive(&self, socket: Socket, secured: impl FnOnce()) -> io::Result<Arrival> {
+    pub(super) async fn receive(&self, socket: Socket, secured: impl FnOnce()) -> io::Result<Arrival> {
         let acceptor = self.tls.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut transport = match acceptor {
             None => Transport::plain(socket),
@@ -76,7 +76,7 @@ fn build(tls: &ServerTls) -> Result<Option<Acceptor>, TlsConfigError> {
 
 impl Arrival {
     /// What the peer says of itself, as far as this end, which is of this generation, wants to know.
-    pub(crate) fn peer(&self, own: PeerGeneration) -> PeerHeader {
+    pub(super) fn peer(&self, own: PeerGeneration) -> PeerHeader {
         match &self.request {
             Ok(request) if own == PeerGeneration::V2 => request.peer(),
             _ => PeerGeneration::V1.into(),
@@ -84,7 +84,7 @@ impl Arrival {
     }
 
     /// Shows the head to who decides on it.
-    pub(crate) fn show<T>(&self, peer: PeerHeader, decide: impl FnOnce(RequestHead<'_>) -> T) -> T {
+    pub(super) fn show<T>(&self, peer: PeerHeader, decide: impl FnOnce(RequestHead<'_>) -> T) -> T {
         match &self.request {
             Ok(request) => {
                 let fields = request.fields();
@@ -95,14 +95,24 @@ impl Arrival {
         }
     }
 
+    /// As much of the head as tells which pool it is for.
+    pub(super) fn outline(&self) -> RequestHead<'_> {
+        match &self.request {
+            Ok(request) => RequestHead::from(request.path()),
+            Err(rejection) => RequestHead::unreadable(*rejection),
+        }
+    }
+
     /// The request and what it came over, if it can be read.
-    pub(crate) fn into_parts(self) -> Option<(Transport, Request)> {
+    pub(super) fn into_parts(self) -> Option<(Transport, Request)> {
         self.request.ok().map(|request| (self.transport, request))
     }
 
-    /// Turns the peer away. Never `Ok`.
-    pub(crate) async fn reject(self, rejection: Rejection) -> io::Result<()> {
-        reject(self.transport, rejection).await?;
-        Err(io::Error::other(rejection.to_string()))
+    /// Turns the peer away, and says what the handshake has failed with.
+    pub(super) async fn reject(self, rejection: Rejection) -> io::Error {
+        match reject(self.transport, rejection).await {
+            Ok(()) => io::Error::other(rejection.to_string()),
+            Err(error) => error,
+        }
     }
 }

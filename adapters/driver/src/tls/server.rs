@@ -60,6 +60,10 @@ impl ServerTls {
         Self::new(Mode::Plain)
     }
 
+    pub(crate) fn is_plain(&self) -> bool {
+        matches!(self.mode, Mode::Plain)
+    }
+
     /// A new key on P-256 and a certificate for these DNS names and IP addresses that it signs itself. It does not
     /// expire, and lives as long as this value and its clones.
     ///

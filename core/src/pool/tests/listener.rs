@@ -3,7 +3,7 @@
 use super::*;
 use core::net::IpAddr;
 
-use crate::{AllowList, IpRange, Rejection};
+use crate::{AllowList, IpRange, ProxyProtocol, ProxyRule, Rejection};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -96,14 +96,14 @@ fn handshakes_are_limited_in_total_and_from_one_address_but_for_proxies() {
         ..ListenerConfig::default()
     });
     let first = listener.handle_incoming(at(0), one).unwrap();
-    assert_eq!(listener.handle_incoming(at(0), one), None);
-    assert!(listener.handle_incoming(at(0), other).is_some());
+    assert_eq!(listener.handle_incoming(at(0), one), Err(Rejection::TooMany));
+    assert!(listener.handle_incoming(at(0), other).is_ok());
     for _ in 0..3 {
-        assert!(listener.handle_incoming(at(0), proxy).is_some());
+        assert!(listener.handle_incoming(at(0), proxy).is_ok());
     }
-    assert_eq!(listener.handle_incoming(at(0), proxy), None, "they count in total");
+    assert_eq!(listener.handle_incoming(at(0), proxy), Err(Rejection::Full), "they count in total");
     assert!(listener.handle_routed(at(0), first, Ok(())), "from now on its pool counts it");
-    assert!(listener.handle_incoming(at(0), one).is_some());
+    assert!(listener.handle_incoming(at(0), one).is_ok());
     assert_eq!(listener.stats().turned_away_total, 2);
 }
 
@@ -114,7 +114,7 @@ fn a_closed_listener_gives_up_what_no_pool_has_and_takes_no_more() {
     listener.close();
     assert!(matches!(listener.poll_output(), Some(Output::StopListening)));
     assert_eq!(aborted(&mut listener), [accept]);
-    assert_eq!(listener.handle_incoming(at(0), None), None);
+    assert_eq!(listener.handle_incoming(at(0), None), Err(Rejection::Full));
     listener.close();
     assert!(listener.poll_output().is_none());
 }
@@ -128,4 +128,24 @@ fn the_pause_after_a_failure_grows_until_one_succeeds() {
     let _accept = listener.handle_incoming(at(0), None);
     assert!(listener.handle_listener_failure(at(0)) < third);
     assert_eq!(listener.stats().listener_failures, 4);
+}
+
+#[test]
+fn a_proxy_header_says_from_where_a_handshake_counts() {
+    let proxy: IpAddr = "10.0.0.1".parse().unwrap();
+    let source: IpAddr = "192.0.2.1".parse().unwrap();
+    let mut listener = listener(ListenerConfig {
+        max_handshakes_per_address: Some(2),
+        proxy_protocol: Some(ProxyProtocol::required([proxy])),
+        ..ListenerConfig::default()
+    });
+    let [first, second, third] = [(); 3].map(|()| listener.handle_incoming(at(0), Some(proxy)).unwrap());
+    assert_eq!(listener.proxy_rule(first), ProxyRule::Required);
+    assert_eq!(listener.handle_proxied(at(0), first, source), Ok(()));
+    assert_eq!(listener.handle_proxied(at(0), second, source), Ok(()));
+    assert_eq!(listener.handle_proxied(at(0), third, source), Err(Rejection::TooMany));
+    listener.handle_accept_failed(third);
+    assert!(listener.handle_routed(at(0), first, Ok(())));
+    let fourth = listener.handle_incoming(at(0), Some(proxy)).unwrap();
+    assert_eq!(listener.handle_proxied(at(0), fourth, source), Ok(()), "the first is gone from here");
 }

@@ -3,8 +3,7 @@
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use crate::config::{SHORT, both_within, within};
-use crate::{AddressLimitsConfig, AllowList, ConfigError};
+use crate::{AddressLimitsConfig, AllowList, ConfigError, ForwardedHeader, ProxyProtocol, ServerConfig};
 
 /// What a [`Listener`](crate::Listener) can be told.
 ///
@@ -23,6 +22,8 @@ pub struct ListenerConfig {
     pub max_handshakes_per_address: Option<usize>,
     /// Proxies, for which the limit of an address does not hold: behind them are many clients.
     pub trusted: AllowList,
+    /// Which peers begin with a PROXY header that says where a connection comes from; none unless told.
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// The first and the longest pause after failures of the listener: each 1 ms to 1 h, `10 ms..=1 s` unless told.
     pub backoff: RangeInclusive<Duration>,
 }
@@ -34,6 +35,7 @@ impl Default for ListenerConfig {
             max_handshakes: AddressLimitsConfig::default().max_handshakes,
             max_handshakes_per_address: None,
             trusted: AllowList::default(),
+            proxy_protocol: None,
             backoff: Duration::from_millis(10)..=Duration::from_secs(1),
         }
     }
@@ -52,13 +54,22 @@ impl ListenerConfig {
     /// # Errors
     /// Names the first field whose value is outside its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        within("handshake_timeout", self.handshake_timeout, SHORT)?;
-        both_within("backoff", &self.backoff, SHORT)?;
-        let limits = AddressLimitsConfig {
-            max_handshakes: self.max_handshakes,
-            max_handshakes_per_address: self.max_handshakes_per_address,
-            ..AddressLimitsConfig::default()
-        };
-        limits.validate()
+        self.clone().into_door().validate()
+    }
+
+    /// What a pool would be told to do the same before the head.
+    pub(super) fn into_door(self) -> ServerConfig {
+        ServerConfig {
+            handshake_timeout: self.handshake_timeout,
+            limits: AddressLimitsConfig {
+                max_handshakes: self.max_handshakes,
+                max_handshakes_per_address: self.max_handshakes_per_address,
+                ..AddressLimitsConfig::default()
+            },
+            proxies: (!self.trusted.is_empty()).then_some((self.trusted, ForwardedHeader::Forwarded)),
+            proxy_protocol: self.proxy_protocol,
+            backoff: self.backoff,
+            ..ServerConfig::default()
+        }
     }
 }
