@@ -1,0 +1,56 @@
+//! One run of one row, in a process of its own.
+
+mod echo;
+mod idle;
+mod link;
+mod machine;
+mod registry;
+mod setup;
+mod stream;
+mod take;
+mod wake;
+
+use npws::async_std::AsyncStd;
+use npws::smol::Smol;
+use npws::tokio::Tokio;
+use npws_tests::testbed::Testbed;
+
+use crate::usage;
+
+/// Runs `row` as `player`, and prints a line for each figure.
+pub(crate) fn run(player: &str, row: &str) {
+    match row {
+        "machine" => return machine::run(player),
+        "registry" => return registry::run(player),
+        _ => {}
+    }
+    let (kind, runtime) = player.split_once('/').expect("a kind and a runtime");
+    match runtime {
+        "tokio" => on::<Tokio>(kind, row),
+        "smol" => on::<Smol>(kind, row),
+        "async-std" => on::<AsyncStd>(kind, row),
+        other => panic!("{other} is no runtime"),
+    }
+    println!("peak {} 0", usage::peak_kib());
+}
+
+fn on<R: Testbed>(kind: &str, row: &str) {
+    let is_raw = kind == "raw";
+    R::block_on(async {
+        match row {
+            "setup-tls" => setup::run::<R>(Some(false)).await,
+            "setup-resume" => setup::run::<R>(Some(true)).await,
+            "setup-plain" => setup::run::<R>(None).await,
+            "take" => take::run::<R>().await,
+            "wake" => wake::run::<R>().await,
+            "stream-plain" => stream::run::<R>(is_raw, false).await,
+            "stream-tls" => stream::run::<R>(is_raw, true).await,
+            "echo-plain" => echo::run::<R>(is_raw, false).await,
+            "echo-tls" => echo::run::<R>(is_raw, true).await,
+            "idle-plain" => idle::memory::<R>(false).await,
+            "idle-tls" => idle::memory::<R>(true).await,
+            "idle-cpu" => idle::cpu::<R>().await,
+            other => panic!("{other} is no row"),
+        }
+    });
+}

@@ -1,0 +1,35 @@
+//! How long a take by ID lasts when the connection is idle.
+
+use std::time::Instant;
+
+use npws_tests::pools;
+use npws_tests::testbed::{SOON, Testbed};
+
+use super::echo::report_percentiles;
+use crate::usage;
+
+const WARM_UP: usize = 200;
+const TAKES: usize = 2000;
+
+/// In v1, where taking at one end tells the other nothing: its connection stays idle.
+pub(super) async fn run<R: Testbed>() {
+    let count = WARM_UP + TAKES;
+    let (server, address) = pools::bind(pools::server::<R>().capacity(count).v2(false)).await;
+    let client = pools::client::<R>(address, count).interval(pools::NEVER..=pools::NEVER).v2(false);
+    let client = client.connect().expect("the settings are valid");
+    pools::filled(&server, &client, count).await;
+    let mut accepted = Vec::with_capacity(count);
+    for _ in 0..count {
+        accepted.push(server.take_next(SOON).await.expect("it is there"));
+    }
+    let mut dialed = Vec::with_capacity(count);
+    let mut micros = Vec::with_capacity(count);
+    let cpu = usage::cpu();
+    for (id, _) in &accepted {
+        let begin = Instant::now();
+        let connection = client.take(*id, SOON).await;
+        micros.push(begin.elapsed().as_secs_f64() * 1e6);
+        dialed.push(connection.expect("it is idle"));
+    }
+    report_percentiles("", &mut micros.split_off(WARM_UP), usage::cpu() - cpu);
+}
