@@ -1,6 +1,7 @@
 //! What stands between tungstenite and the transport.
 
 mod claim_filter;
+mod head;
 mod transcript;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use futures::{AsyncRead, AsyncWrite};
 
 use self::claim_filter::ClaimFilter;
+use self::head::Head;
 use self::transcript::Transcript;
 use crate::transport::Transport;
 
@@ -37,6 +39,8 @@ pub struct Gate {
     /// `None` once nobody can ask for it any more.
     transcript: Option<Transcript>,
     muted: bool,
+    /// What is read first is given at once.
+    head: Option<Head>,
     filter: Option<ClaimFilter>,
     guard: Option<Box<dyn Send + Sync>>,
 }
@@ -53,6 +57,7 @@ impl Gate {
             stopped: None,
             transcript: Some(transcript),
             muted: false,
+            head: None,
             filter: None,
             guard: None,
         }
@@ -76,6 +81,11 @@ impl Gate {
     /// Whether reading waits for a larger budget.
     pub(crate) fn is_stopped(&self) -> bool {
         self.stopped.is_some()
+    }
+
+    /// What arrives first is the answer to an upgrade, to be read when it is whole.
+    pub(crate) fn expect_head(&mut self) {
+        self.head = Some(Head::default());
     }
 
     /// The first `n` bytes read were no frames.
@@ -171,7 +181,18 @@ impl AsyncRead for Gate {
             self.stopped = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        let n = ready!(Pin::new(&mut self.transport).poll_read(cx, &mut buf[..limit]))?;
+        let this = &mut *self;
+        let gathered = match &mut this.head {
+            Some(head) => ready!(head.poll_read(&mut this.transport, cx, &mut buf[..limit]))?,
+            None => None,
+        };
+        let n = match gathered {
+            Some(n) => n,
+            None => {
+                self.head = None;
+                ready!(Pin::new(&mut self.transport).poll_read(cx, &mut buf[..limit]))?
+            }
+        };
         self.arrived += n as u64;
         if let Some(transcript) = &mut self.transcript {
             transcript.record(&buf[..n]);

@@ -57,10 +57,11 @@ impl UpgradeRequest {
 
 /// Upgrades `gate`'s transport. Whoever calls sets the deadline.
 pub(crate) async fn upgrade(
-    gate: Gate,
+    mut gate: Gate,
     request: &UpgradeRequest,
     config: WebSocketConfig,
 ) -> Result<(WebSocketStream<Gate>, PeerHeader), UpgradeError> {
+    gate.expect_head();
     let with_key = request.with_new_key().map_err(tungstenite::Error::from)?;
     let (mut socket, response) = client_async_with_config(with_key, gate, Some(config)).await?;
     let head = head_length(socket.get_ref().unsettled());

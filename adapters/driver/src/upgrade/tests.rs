@@ -194,6 +194,32 @@ fn data_right_behind_a_head_is_kept() {
 }
 
 #[test]
+fn an_answer_is_understood_however_it_dribbles_in() {
+    let (near, mut far) = pipe(1 << 20);
+    let request = request(true);
+    let mut upgrading = Box::pin(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE)));
+    assert!(poll_once(&mut upgrading).is_pending());
+    let asked = String::from_utf8(far.receive()).unwrap();
+    let key = asked.lines().filter_map(|line| line.split_once(": "));
+    let key =
+        key.filter(|(name, _)| name.eq_ignore_ascii_case("Sec-WebSocket-Key")).map(|(_, value)| value).next().unwrap();
+    let filler = format!("X-Filler: {}", "-".repeat(900));
+    let accept = format!("Sec-WebSocket-Accept: {}", tungstenite::handshake::derive_accept_key(key.as_bytes()));
+    let fields = ["Connection: Upgrade", "Upgrade: websocket", "Npws-Version: 2", &filler, &accept];
+    let answer = [head("HTTP/1.1 101 Switching Protocols", &fields).as_bytes(), &frame(0x82, b"data")].concat();
+    let end = answer.len() - 6;
+    for byte in &answer[..end - 1] {
+        far.send(&[*byte]);
+        assert!(poll_once(&mut upgrading).is_pending());
+    }
+    far.send(&answer[end - 1..]);
+    let Poll::Ready(Ok((mut socket, peer))) = poll_once(&mut upgrading) else { panic!("no upgrade") };
+    assert_eq!(peer.generation, PeerGeneration::V2);
+    assert_eq!(socket.get_ref().unsettled(), frame(0x82, b"data"), "what came behind the head is not lost");
+    assert_eq!(smol::block_on(socket.next()).unwrap().unwrap(), Message::binary(&b"data"[..]));
+}
+
+#[test]
 fn frames_right_behind_the_answer_are_all_that_counts_as_read() {
     for (offer, generation) in [(true, PeerGeneration::V2), (false, PeerGeneration::V1)] {
         let (near, mut far) = pipe(1 << 20);
@@ -233,6 +259,11 @@ fn a_failed_upgrade_says_why() {
     let full = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
     assert!(matches!(upgrade_with(full), UpgradeError::Rejected { status: 503 }));
     assert!(matches!(upgrade_with(b"SSH-2.0-server\r\n"), UpgradeError::Protocol(_)));
+    let (near, mut far) = pipe(1 << 20);
+    far.send(b"220 mail.example\r\n");
+    let asking = request(true);
+    let outcome = poll_once(Box::pin(upgrade(gate(near), &asking, websocket_config(MAX_MESSAGE))));
+    assert!(matches!(outcome, Poll::Ready(Err(UpgradeError::Protocol(_)))), "what is no HTTP is not waited for");
     let cut = upgrade_with(b"HTTP/1.1 101 Swi");
     assert!(matches!(&cut, UpgradeError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof), "{cut:?}");
 }
