@@ -4,7 +4,9 @@
 //! namespaces. Tests tell them what to do and read what they see.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "all of this is tests")]
 
+pub mod front;
 pub mod network;
 pub mod process;
+pub mod rig;
 pub mod row;
 pub mod takes;

@@ -23,13 +23,13 @@ impl Row {
 
     /// The pool knew after `measured`, which is to be no longer than what its configuration promises.
     pub fn known(&mut self, bound: Duration, measured: Duration) {
-        self.known = format!("≤ {} / {}", seconds(bound), seconds(measured));
+        self.known = figures(bound, measured);
         assert!(measured <= bound + SLACK, "{}: known after {measured:?}, bound {bound:?}", self.fault);
     }
 
     /// The pool was full again `measured` after the fault was over.
     pub fn refilled(&mut self, bound: Duration, measured: Duration) {
-        self.refilled = format!("≤ {} / {}", seconds(bound), seconds(measured));
+        self.refilled = figures(bound, measured);
         assert!(measured <= bound + SLACK, "{}: refilled after {measured:?}, bound {bound:?}", self.fault);
     }
 
@@ -40,8 +40,9 @@ impl Row {
     }
 }
 
-fn seconds(duration: Duration) -> String {
-    format!("{:.2} s", duration.as_secs_f64())
+fn figures(bound: Duration, measured: Duration) -> String {
+    let bound = if bound.is_zero() { "at once".to_owned() } else { format!("≤ {:.2} s", bound.as_secs_f64()) };
+    format!("{bound} / {:.2} s", measured.as_secs_f64())
 }
 
 /// Waits until `holds`, and gives how long that took.
