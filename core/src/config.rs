@@ -11,11 +11,11 @@ use crate::{
     Tokens,
 };
 
-const COUNT: RangeInclusive<usize> = 1..=65_536;
-const SHORT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
+pub(crate) const COUNT: RangeInclusive<usize> = 1..=65_536;
+pub(crate) const SHORT: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(3600);
 /// The recommended bounds of RFC 8305 section 5.
 const ATTEMPT: RangeInclusive<Duration> = Duration::from_millis(100)..=Duration::from_secs(2);
-const DAY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
+pub(crate) const DAY: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(86_400);
 
 /// What both kinds of pool can be told.
 ///
@@ -250,7 +250,7 @@ impl ServerConfig {
     }
 }
 
-fn within<T: PartialOrd + Debug>(
+pub(crate) fn within<T: PartialOrd + Debug>(
     field: &'static str,
     value: T,
     accepted: RangeInclusive<T>,
@@ -261,7 +261,7 @@ fn within<T: PartialOrd + Debug>(
     Err(ConfigError::new(field, format!("{value:?}"), format!("{:?} to {:?}", accepted.start(), accepted.end())))
 }
 
-fn both_within<T: PartialOrd + Debug + Copy>(
+pub(crate) fn both_within<T: PartialOrd + Debug + Copy>(
     field: &'static str,
     range: &RangeInclusive<T>,
     accepted: RangeInclusive<T>,

@@ -10,6 +10,8 @@
 //! - [`Listener`] stands before several server pools and knows which path is whose.
 //! - [`Link`] is one connection above WebSocket messages: the ID step, early data, keep-alive, control words, and how it
 //!   ends.
+//! - [`Group`] looks after several client pools as one: which to take from, which is out, which there are.
+//! - [`Race`] tries the addresses of a name.
 //!
 //! Most users want the `npws` crate, which runs these machines on tokio, smol or async-std.
 #![no_std]
@@ -18,8 +20,10 @@
 extern crate alloc;
 
 mod admission;
+mod backoff;
 mod config;
 mod error;
+mod group;
 mod id;
 mod link;
 mod peer;
@@ -37,6 +41,7 @@ pub use admission::{
 };
 pub use config::{ClientConfig, PoolConfig, ServerConfig};
 pub use error::{ConfigError, TakeError};
+pub use group::{BreakerState, EndpointId, Group, GroupConfig, GroupOutput, Load, NameId, Strategy};
 pub use id::{ConnectionId, IdSource, ParseIdError};
 pub use link::{ControlWord, Link, LinkConfig, LinkMessage, LinkOutput};
 pub use peer::{PeerGeneration, PeerHeader, Role, may_take};

@@ -19,6 +19,12 @@ impl Jitter {
         z ^ (z >> 31)
     }
 
+    /// A number drawn from `0..end` (0 if that is empty), evenly as long as `end` is far below 2^64.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        let drawn = (end as u128 * u128::from(self.next_u64())) >> 64;
+        usize::try_from(drawn).unwrap_or(0)
+    }
+
     /// A duration drawn evenly from `low..high` (`low` if that is empty).
     pub(crate) fn between(&mut self, low: Duration, high: Duration) -> Duration {
         let span = high.saturating_sub(low).as_nanos().min(u128::from(u64::MAX));
@@ -40,6 +46,9 @@ mod tests {
         assert!(drawn.iter().any(|d| *d < Duration::from_millis(11)));
         assert!(drawn.iter().any(|d| *d > Duration::from_millis(19)));
         assert_eq!(jitter.between(high, low), high);
+        let numbers: alloc::collections::BTreeSet<_> = (0..100).map(|_| jitter.below(4)).collect();
+        assert_eq!(numbers, [0, 1, 2, 3].into());
+        assert_eq!((jitter.below(1), jitter.below(0)), (0, 0));
         assert!(jitter.between(Duration::ZERO, Duration::MAX) > Duration::ZERO);
     }
 }

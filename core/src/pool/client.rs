@@ -1,14 +1,16 @@
 //! The side that dials.
 
+mod steering;
+
 use alloc::collections::BTreeMap;
 use core::time::Duration;
 
-use super::backoff::Backoff;
 use super::controller::Controller;
 use super::dial::{DialFailure, DialFailures, DialId};
 use super::exchange::Exchange;
 use super::registry::ConnectionKey;
 use super::{ClientPool, Output, Pool, Side, Stats, Steps};
+use crate::backoff::Backoff;
 use crate::random::Jitter;
 use crate::{ClientConfig, CloseReason, ConfigError, ConnectionId, Instant, PeerHeader, Role};
 
@@ -43,6 +45,8 @@ pub struct Dialing {
     began: u64,
     failures: DialFailures,
     last_failure: Option<(Instant, DialFailure)>,
+    /// Whether dials begin only when they are asked for one by one.
+    is_held: bool,
 }
 
 impl<C> ClientPool<C> {
@@ -75,6 +79,7 @@ impl<C> ClientPool<C> {
             began: 0,
             failures: DialFailures::default(),
             last_failure: None,
+            is_held: false,
             config,
         };
         Ok(Pool::assemble(exchange, side))
@@ -170,8 +175,8 @@ impl Dialing {
     }
 
     fn begin<C>(&mut self, exchange: &mut Exchange<C>, now: Instant, wanted: usize) {
-        if self.backoff.is_paused(now) {
-            // What is missing is looked at again when the pause ends.
+        if self.is_held || self.backoff.is_paused(now) {
+            // What is missing is looked at again when the pause ends, or the hold.
             self.owed = 0;
             return;
         }
@@ -180,16 +185,20 @@ impl Dialing {
         let room = if self.backoff.is_failing() { room.min(1) } else { room };
         let count = wanted.min(room);
         for _ in 0..count {
-            let dial = DialId(self.began);
-            self.began += 1;
-            self.dials.insert(dial, now + self.config.dial_timeout);
-            exchange.emit(Output::Dial(dial));
+            self.dial(exchange, now);
         }
         self.owed = wanted - count;
         if self.backoff.is_failing() && count > 0 {
             // A dial into a black hole must not keep the next from asking again, only less and less often.
             self.backoff.fail(now, &mut self.jitter);
         }
+    }
+
+    fn dial<C>(&mut self, exchange: &mut Exchange<C>, now: Instant) {
+        let dial = DialId(self.began);
+        self.began += 1;
+        self.dials.insert(dial, now + self.config.dial_timeout);
+        exchange.emit(Output::Dial(dial));
     }
 
     fn round<C>(&mut self, exchange: &mut Exchange<C>, now: Instant) {
@@ -252,7 +261,8 @@ impl<C> Steps<C> for Dialing {
             return None;
         }
         let deadline = self.first_deadline().map(|(deadline, _)| deadline);
-        let may_dial = self.dials.len() < self.config.max_concurrent_dials && self.missing(exchange) > 0;
+        let has_room = self.dials.len() < self.config.max_concurrent_dials;
+        let may_dial = !self.is_held && has_room && self.missing(exchange) > 0;
         let retry = self.backoff.until().filter(|_| may_dial);
         let lull = self.lull.filter(|_| may_dial && exchange.waiters.wanting_connections() > 0);
         [deadline, retry, lull, Some(self.next_round)].into_iter().flatten().min()

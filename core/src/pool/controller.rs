@@ -41,6 +41,16 @@ impl Controller {
         Self { policy, capacities, intervals, capacity, interval }
     }
 
+    /// From now on the capacity stays within `capacities`.
+    pub(super) fn resize(&mut self, capacities: RangeInclusive<usize>) {
+        let (least, most) = (*capacities.start(), *capacities.end());
+        self.capacity = match self.policy {
+            Policy::Fixed => least,
+            Policy::Adaptive => self.capacity.clamp(least, most.max(least)),
+        };
+        self.capacities = capacities;
+    }
+
     pub(super) fn capacity(&self) -> usize {
         self.capacity
     }

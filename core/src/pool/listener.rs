@@ -9,9 +9,9 @@ use core::time::Duration;
 
 pub use self::config::ListenerConfig;
 use super::accept::{Accept, AcceptId, Accepts, Phase};
-use super::backoff::Backoff;
 use super::door::Door;
 use super::{Output, RequestHead};
+use crate::backoff::Backoff;
 use crate::random::Jitter;
 use crate::{ConfigError, Instant, Rejection};
 

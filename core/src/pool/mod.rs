@@ -1,7 +1,6 @@
 //! The pools: connections that come and go, and those who want them.
 
 mod accept;
-mod backoff;
 mod changes;
 mod client;
 mod commands;

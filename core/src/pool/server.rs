@@ -4,12 +4,12 @@ use core::net::IpAddr;
 use core::time::Duration;
 
 use super::accept::{Accept, AcceptId, Accepts, Phase};
-use super::backoff::Backoff;
 use super::door::Door;
 use super::exchange::Exchange;
 use super::ids::Ids;
 use super::registry::ConnectionKey;
 use super::{Admitted, Output, Pool, RequestHead, ServerPool, Side, Stats, Steps};
+use crate::backoff::Backoff;
 use crate::random::Jitter;
 use crate::{
     CloseReason, ConfigError, ConnectionId, IdSource, Instant, PeerHeader, ProxyRule, Rejection, Role, ServerConfig,

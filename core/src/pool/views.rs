@@ -33,6 +33,32 @@ impl<C, S: Side<C>> Pool<C, S> {
         self.side.capacity()
     }
 
+    /// The number of connections that were taken and have not ended yet.
+    ///
+    /// ```
+    /// # use npws_core::{ClientConfig, ClientPool, Instant};
+    /// # let pool = ClientPool::<()>::new(ClientConfig::default(), 1, Instant::ZERO)?;
+    /// assert_eq!(pool.taken(), 0);
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.exchange.registry.counts().taken
+    }
+
+    /// The smoothed time from a ping to its pong; `None` before the first.
+    ///
+    /// ```
+    /// # use npws_core::{ClientConfig, ClientPool, Instant};
+    /// # let pool = ClientPool::<()>::new(ClientConfig::default(), 1, Instant::ZERO)?;
+    /// assert_eq!(pool.round_trip(), None);
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn round_trip(&self) -> Option<Duration> {
+        self.round_trip.smoothed()
+    }
+
     /// The time between rounds at the moment; zero on a server, which has none (Go: `Interval`).
     ///
     /// ```

@@ -12,6 +12,7 @@ mod lifecycle;
 mod listener;
 mod proxy_protocol;
 mod server;
+mod steering;
 mod takes;
 mod tombstones;
 

@@ -8,39 +8,39 @@ use crate::random::Jitter;
 
 /// Doubles the pause with every failure in a row and draws it from the upper half.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     pauses: RangeInclusive<Duration>,
     failures: u32,
     until: Option<Instant>,
 }
 
 impl Backoff {
-    pub(super) fn new(pauses: RangeInclusive<Duration>) -> Self {
+    pub(crate) fn new(pauses: RangeInclusive<Duration>) -> Self {
         Self { pauses, failures: 0, until: None }
     }
 
     /// Whether the last attempt failed.
-    pub(super) fn is_failing(&self) -> bool {
+    pub(crate) fn is_failing(&self) -> bool {
         self.failures > 0
     }
 
     /// When the pause ends, while there is one.
-    pub(super) fn until(&self) -> Option<Instant> {
+    pub(crate) fn until(&self) -> Option<Instant> {
         self.until
     }
 
-    pub(super) fn is_paused(&self, now: Instant) -> bool {
+    pub(crate) fn is_paused(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| until > now)
     }
 
-    pub(super) fn fail(&mut self, now: Instant, jitter: &mut Jitter) {
+    pub(crate) fn fail(&mut self, now: Instant, jitter: &mut Jitter) {
         let doublings = self.failures.min(31);
         self.failures = self.failures.saturating_add(1);
         let full = self.pauses.start().saturating_mul(1 << doublings).min(*self.pauses.end());
         self.until = Some(now + jitter.between(full / 2, full));
     }
 
-    pub(super) fn succeed(&mut self) {
+    pub(crate) fn succeed(&mut self) {
         self.failures = 0;
         self.until = None;
     }
