@@ -28,7 +28,8 @@ pub(super) async fn open(
             let (local, peer) = (socket.local_addr(), socket.peer_addr());
             Ok(Socket::new(ReadAhead::with_read(socket, leftover)).with_addrs(local, peer))
         }
-        407 => Err(ProxyError::Unauthorized),
+        // tinyproxy says 401 to wrong credentials, and 407 to none.
+        401 | 407 => Err(ProxyError::Unauthorized),
         other => Err(ProxyError::Status(other)),
     }
 }

@@ -25,11 +25,11 @@ pub enum ProxyError {
     Tls(TlsError),
     /// The transport to the proxy failed, or ended before the whole answer had come.
     Io(io::Error),
-    /// The proxy wants credentials, or others than it was shown: HTTP status 407, or the refusal of RFC 1929.
+    /// The proxy wants credentials, or others than it was shown: HTTP status 407 or 401, or the refusal of RFC 1929.
     Unauthorized,
     /// A SOCKS proxy accepts none of the methods of authentication that were offered.
     NoMethod,
-    /// An HTTP proxy answered with this status, neither 2xx nor 407.
+    /// An HTTP proxy answered with this status, neither of these nor 2xx.
     Status(u16),
     /// A SOCKS proxy answered with this reply code of RFC 1928 section 6, or one that is not in it.
     Reply(u8),
