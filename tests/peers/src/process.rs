@@ -3,12 +3,14 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
+use std::pin::pin;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::channel::mpsc::{UnboundedReceiver, unbounded};
+use futures::future::{Either, select};
 use npws::tokio::Tokio;
 use npws_tests::testbed::sleep;
 
@@ -19,9 +21,26 @@ const ANSWER: Duration = Duration::from_secs(40);
 #[derive(Debug)]
 pub struct Process {
     child: Child,
-    stdin: ChildStdin,
-    lines: UnboundedReceiver<String>,
     name: String,
+    orders: Option<Orders>,
+    lines: Lines,
+}
+
+/// The lines that a program writes to its standard output.
+pub type Lines = UnboundedReceiver<String>;
+
+/// A program's standard input.
+#[derive(Debug)]
+pub struct Orders(ChildStdin);
+
+impl Orders {
+    /// Sends one line.
+    ///
+    /// # Panics
+    /// When the program has ended.
+    pub fn tell(&mut self, line: &str) {
+        writeln!(self.0, "{line}").and_then(|()| self.0.flush()).expect("the peer reads its orders");
+    }
 }
 
 impl Process {
@@ -30,24 +49,11 @@ impl Process {
     /// # Panics
     /// When it cannot be started.
     pub fn start<A: AsRef<OsStr>>(program: &Path, arguments: impl IntoIterator<Item = A>) -> Self {
-        Self::start_with(program, arguments, |_| {})
-    }
-
-    /// As [`start`](Self::start), after `change` has had its way with the command.
-    ///
-    /// # Panics
-    /// When it cannot be started.
-    pub fn start_with<A: AsRef<OsStr>>(
-        program: &Path,
-        arguments: impl IntoIterator<Item = A>,
-        change: impl FnOnce(&mut Command),
-    ) -> Self {
         let name = program.display().to_string();
         let mut command = Command::new(program);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-        change(&mut command);
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        let stdin = child.stdin.take().expect("it is piped");
+        let orders = child.stdin.take().map(Orders);
         let stdout = child.stdout.take().expect("it is piped");
         let (sender, lines) = unbounded();
         thread::spawn(move || {
@@ -57,27 +63,36 @@ impl Process {
                 }
             }
         });
-        Self { child, stdin, lines, name }
+        Self { child, name, orders, lines }
     }
 
-    /// Sends one line.
+    /// The next line that it writes; `None` at the end of its output.
     ///
     /// # Panics
-    /// When the program has ended.
-    pub fn tell(&mut self, line: &str) {
-        writeln!(self.stdin, "{line}").and_then(|()| self.stdin.flush()).expect("the peer reads its orders");
+    /// When it says nothing for too long.
+    pub async fn next_line(&mut self) -> Option<String> {
+        match select(self.lines.next(), pin!(sleep::<Tokio>(ANSWER))).await {
+            Either::Left((line, _)) => line,
+            Either::Right(_) => panic!("{} said nothing for {ANSWER:?}", self.name),
+        }
     }
 
     /// The next line that it writes.
     ///
     /// # Panics
-    /// When it ends, or says nothing for too long.
+    /// When there is none.
     pub async fn line(&mut self) -> String {
-        match futures::future::select(self.lines.next(), std::pin::pin!(sleep::<Tokio>(ANSWER))).await {
-            futures::future::Either::Left((Some(line), _)) => line,
-            futures::future::Either::Left((None, _)) => panic!("{} ended: {:?}", self.name, self.child.wait()),
-            futures::future::Either::Right(_) => panic!("{} said nothing for {ANSWER:?}", self.name),
-        }
+        let line = self.next_line().await;
+        line.unwrap_or_else(|| panic!("{} ended: {:?}", self.name, self.child.wait()))
+    }
+
+    /// Its input and its output, for those who use both at the same time.
+    ///
+    /// # Panics
+    /// When they are gone already.
+    pub fn split(&mut self) -> (Orders, Lines) {
+        let lines = std::mem::replace(&mut self.lines, unbounded().1);
+        (self.orders.take().expect("it is split once"), lines)
     }
 
     /// The process's ID.

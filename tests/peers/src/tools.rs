@@ -31,5 +31,5 @@ pub fn scratch(name: &str) -> PathBuf {
 }
 
 fn directory() -> PathBuf {
-    source("../../target/ci/peers")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/ci/peers").canonicalize().unwrap_or_default()
 }

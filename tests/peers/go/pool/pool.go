@@ -105,6 +105,15 @@ func (p *Pool) Active() int {
 	return len(p.shelf.Load().queue)
 }
 
+// Stored counts the connections that are there. The original has no such method: tests need it to wait for both.
+func (p *Pool) Stored() (count int) {
+	p.shelf.Load().conns.Range(func(_, _ any) bool {
+		count++
+		return true
+	})
+	return count
+}
+
 // Capacity is how many idle connections a client wants now; 0 on a server.
 func (p *Pool) Capacity() int {
 	return int(p.pace.capacity.Load())

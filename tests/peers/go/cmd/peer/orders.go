@@ -29,7 +29,8 @@ type peer struct {
 
 // obey does one thing:
 //
-//	active | capacity | errors     what the pool says
+//	active                         Active, and how many connections are stored
+//	capacity | errors              what the pool says
 //	flush | close                  the pool
 //	take ID [MILLISECONDS]         OutgoingGet
 //	next [MILLISECONDS]            IncomingGet; its value is the ID
@@ -42,7 +43,7 @@ type peer struct {
 func (p *peer) obey(verb string, arguments []string) (string, error) {
 	switch verb {
 	case "active":
-		return strconv.Itoa(p.pool.Active()), nil
+		return fmt.Sprint(p.pool.Active(), p.pool.Stored()), nil
 	case "capacity":
 		return strconv.Itoa(p.pool.Capacity()), nil
 	case "errors":
