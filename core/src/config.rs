@@ -239,14 +239,20 @@ impl ServerConfig {
         if let Some(path) = self.path.as_ref().filter(|path| !path.starts_with('/')) {
             return Err(ConfigError::new("path", path.to_string(), "a path that begins with /"));
         }
-        if self.proxies.as_ref().is_some_and(|(trusted, _)| trusted.is_empty()) {
-            return Err(ConfigError::new("proxies", "no address", "at least one address to trust"));
-        }
-        if self.proxy_protocol.as_ref().is_some_and(|proxies| proxies.trusted().is_empty()) {
-            return Err(ConfigError::new("proxy_protocol", "no address", "at least one address to trust"));
-        }
+        trusting("proxies", self.proxies.as_ref().map(|(trusted, _)| trusted))?;
+        trusting("proxy_protocol", self.proxy_protocol.as_ref().map(ProxyProtocol::trusted))?;
         self.limits.validate()?;
         self.pool.validate()
+    }
+}
+
+/// Whoever trusts nobody in particular has forgotten to say whom.
+pub(crate) fn trusting(field: &'static str, trusted: Option<&AllowList>) -> Result<(), ConfigError> {
+    match trusted {
+        Some(trusted) if trusted.is_empty() => {
+            Err(ConfigError::new(field, "no address", "at least one address to trust"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -36,8 +36,8 @@ mod time;
 
 pub use admission::{
     AddressLimits, AddressLimitsConfig, AllowList, Credentials, ForwardedError, ForwardedHeader, HandshakeRate,
-    IpRange, Limited, Origin, OriginPolicy, ParseOriginError, ParseRangeError, ProxyHeader, ProxyHeaderError,
-    ProxyProtocol, ProxyRule, Tokens, client_address,
+    HeadLimits, IpRange, Limited, Origin, OriginPolicy, ParseOriginError, ParseRangeError, ProxyHeader,
+    ProxyHeaderError, ProxyProtocol, ProxyRule, Tokens, client_address,
 };
 pub use config::{ClientConfig, PoolConfig, ServerConfig};
 pub use error::{ConfigError, TakeError};

@@ -38,13 +38,13 @@ pub use error::{BuildError, DialError};
 pub use gate::Gate;
 pub use npws_core::{
     AddressLimitsConfig, AllowList, CloseReason, ConfigError, ConnectionId, DialFailure, DialFailures, ForwardedHeader,
-    HandshakeRate, IpRange, ListenerStats, Origin, OriginPolicy, ParseIdError, ParseOriginError, ParseRangeError,
-    PeerGeneration, Policy, Stats, TakeError, Tokens,
+    HandshakeRate, HeadLimits, IpRange, ListenerStats, Origin, OriginPolicy, ParseIdError, ParseOriginError,
+    ParseRangeError, PeerGeneration, Policy, ProxyHeaderError, ProxyProtocol, Rejection, Stats, TakeError, Tokens,
 };
 pub use pool::Pool;
 pub use proxy::{Proxy, ProxyError};
 pub use runtime::Runtime;
-pub use server::{Accepts, Listener, ListenerBuilder, ServerPool, ServerPoolBuilder};
+pub use server::{AcceptError, Accepts, Listener, ListenerBuilder, ServerPool, ServerPoolBuilder};
 pub use socket::{Io, Socket};
 pub use tcp::TcpOptions;
 pub use tls::*;

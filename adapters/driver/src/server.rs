@@ -1,7 +1,9 @@
 //! The pool that accepts.
 
 mod accept;
+mod accept_error;
 mod builder;
+mod changes;
 mod front;
 mod listen;
 mod listener;
@@ -9,12 +11,14 @@ mod start;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::AbortHandle;
-use npws_core::{AcceptId, Accepting, AllowList, Output, Tokens};
+use npws_core::{AcceptId, Accepting, Output};
 
 use self::accept::Plan;
+pub use self::accept_error::AcceptError;
 pub use self::builder::ServerPoolBuilder;
 use self::listener::Hold;
 pub use self::listener::{Listener, ListenerBuilder};
@@ -22,7 +26,6 @@ use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::shared::{Driven, Shared};
 use crate::slot::Slot;
-use crate::tls::{ServerTls, TlsConfigError};
 
 /// A pool that accepts connections and keeps them ready.
 ///
@@ -55,6 +58,7 @@ pub struct Accepts<R: Runtime> {
     local_addr: Option<SocketAddr>,
     source: Mutex<Option<Source<R>>>,
     under_way: Mutex<HashMap<AcceptId, AbortHandle>>,
+    last_error: Mutex<Option<Arc<AcceptError>>>,
 }
 
 /// Where a pool's sockets come from, until it takes no more.
@@ -78,55 +82,27 @@ impl<R: Runtime> ServerPool<R> {
         ServerPoolBuilder::new()
     }
 
-    /// Presents this certificate from the next handshake on, as after a renewal. Connections that are there live on.
-    /// TLS sessions from before are not resumed. On a [`Listener`] this holds for all of its pools.
-    ///
-    /// ```
-    /// # use npws_driver::{Runtime, ServerPool, ServerTls, TlsConfigError};
-    /// fn renew<R: Runtime>(pool: &ServerPool<R>) -> Result<(), TlsConfigError> {
-    ///     pool.set_tls(ServerTls::from_pem_files("chain.pem", "key.pem")?)
-    /// }
-    /// ```
-    ///
-    /// # Errors
-    /// When the settings do not work. The pool then goes on with those that it has.
-    pub fn set_tls(&self, tls: ServerTls) -> Result<(), TlsConfigError> {
-        self.shared.driven.plan.front.set_tls(&tls)
-    }
-
-    /// From now on serves these addresses, or any if `None`. Connections that are there already stay.
+    /// Why the last handshake that came to nothing did. [`stats`](Self::stats) counts them all.
     ///
     /// ```
     /// # use npws_driver::{Runtime, ServerPool};
-    /// use npws_driver::{AllowList, IpRange, ParseRangeError};
-    ///
-    /// fn restrict<R: Runtime>(pool: &ServerPool<R>) -> Result<(), ParseRangeError> {
-    ///     pool.set_allow(Some(AllowList::from(["10.0.0.0/8".parse::<IpRange>()?])));
-    ///     Ok(())
+    /// fn report<R: Runtime>(pool: &ServerPool<R>) {
+    ///     if let Some(error) = pool.last_accept_error() {
+    ///         eprintln!("the last peer that did not get in: {error}");
+    ///     }
     /// }
     /// ```
-    pub fn set_allow(&self, allow: Option<AllowList>) {
-        self.shared.with(|state, _| state.machine.set_allow(allow));
-    }
-
-    /// From now on asks for one of these tokens, or for none if `None`. Connections that are there already stay.
-    ///
-    /// ```
-    /// # use npws_driver::{ConfigError, Runtime, ServerPool};
-    /// use npws_driver::Tokens;
-    ///
-    /// /// Once all clients have the new one, the old one is left out.
-    /// fn rotate<R: Runtime>(pool: &ServerPool<R>, old: &str, new: &str) -> Result<(), ConfigError> {
-    ///     pool.set_tokens(Some(Tokens::new([old, new])?));
-    ///     Ok(())
-    /// }
-    /// ```
-    pub fn set_tokens(&self, tokens: Option<Tokens>) {
-        self.shared.with(|state, _| state.machine.set_tokens(tokens));
+    #[must_use]
+    pub fn last_accept_error(&self) -> Option<Arc<AcceptError>> {
+        self.shared.driven.last_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 impl<R: Runtime> Accepts<R> {
+    fn remember(&self, error: AcceptError) {
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(error));
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AcceptId, AbortHandle>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -142,7 +118,12 @@ impl<R: Runtime> Driven for Accepts<R> {
     fn perform(shared: &Arc<Shared<Self>>, output: Output<Arc<Slot>>) {
         let driven = &shared.driven;
         let handle = match output {
-            Output::AbortAccept(accept) => driven.lock().remove(&accept),
+            Output::AbortAccept(accept) => {
+                if !shared.gauges.is_closed.load(Ordering::Acquire) {
+                    driven.remember(AcceptError::Timeout);
+                }
+                driven.lock().remove(&accept)
+            }
             Output::StopListening => match driven.source.lock().unwrap_or_else(PoisonError::into_inner).take() {
                 Some(Source::Own(listener)) => Some(listener),
                 Some(Source::Shared(_)) | None => None,

@@ -34,6 +34,8 @@ pub struct Socket {
     io: Box<dyn Io>,
     local: Option<SocketAddr>,
     peer: Option<SocketAddr>,
+    /// What was read and is to be read again.
+    unread: Vec<u8>,
 }
 
 impl Socket {
@@ -46,7 +48,7 @@ impl Socket {
     /// ```
     #[must_use]
     pub fn new(io: impl Io + 'static) -> Self {
-        Self { io: Box::new(io), local: None, peer: None }
+        Self { io: Box::new(io), local: None, peer: None, unread: Vec::new() }
     }
 
     /// The same stream with these addresses, which [`Connection`](crate::Connection) then tells.
@@ -85,6 +87,26 @@ impl Socket {
     pub fn peer_addr(&self) -> Option<SocketAddr> {
         self.peer
     }
+
+    /// A proxy in front says that the other end is there.
+    pub(crate) fn set_peer_addr(&mut self, peer: SocketAddr) {
+        self.peer = Some(peer);
+    }
+
+    /// Puts `bytes`, which were read, in front of what is still to come.
+    pub(crate) fn unread(&mut self, bytes: Vec<u8>) {
+        self.unread = bytes;
+    }
+
+    fn read_again(&mut self, buf: &mut [u8]) -> usize {
+        let n = self.unread.len().min(buf.len());
+        buf[..n].copy_from_slice(&self.unread[..n]);
+        self.unread.drain(..n);
+        if self.unread.is_empty() {
+            self.unread = Vec::new();
+        }
+        n
+    }
 }
 
 impl fmt::Debug for Socket {
@@ -95,6 +117,9 @@ impl fmt::Debug for Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        if !self.unread.is_empty() {
+            return Poll::Ready(Ok(self.read_again(buf)));
+        }
         Pin::new(&mut self.io).poll_read(cx, buf)
     }
 
@@ -103,6 +128,10 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> Poll<io::Result<usize>> {
+        if !self.unread.is_empty() {
+            let first = bufs.iter_mut().find(|buf| !buf.is_empty());
+            return Poll::Ready(Ok(first.map_or(0, |buf| self.read_again(buf))));
+        }
         Pin::new(&mut self.io).poll_read_vectored(cx, bufs)
     }
 }

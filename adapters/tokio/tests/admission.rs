@@ -1,82 +1,18 @@
 //! Who is let in over real sockets, asked in raw HTTP.
 
-use std::error::Error;
+mod support;
+
 use std::time::Duration;
 
 use npws_driver::{
     AddressLimitsConfig, AllowList, DialError, ForwardedHeader, HandshakeRate, IpRange, OriginPolicy, Tokens,
     UpgradeError,
 };
-use npws_tokio::{ClientPool, ServerPool, Tokio};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use npws_tokio::{ClientPool, ServerPool};
+use support::{Result, WAIT, answer_of, bind, exchange, open, port, server, status, until, upgrade};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 
-type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
-type Builder = npws_driver::ServerPoolBuilder<Tokio>;
-
-/// Long enough for a busy machine; nothing waits for it to pass.
-const WAIT: Duration = Duration::from_secs(20);
 const TOKEN: &str = "Authorization: Bearer secret";
-
-fn server() -> Builder {
-    ServerPool::builder().capacity(100)
-}
-
-async fn bind(builder: Builder) -> Result<ServerPool> {
-    Ok(builder.bind("127.0.0.1:0").await?)
-}
-
-fn port(pool: &ServerPool) -> Result<u16> {
-    Ok(pool.local_addr().ok_or("no listener")?.port())
-}
-
-/// Asks for an upgrade with these fields added. The socket lives as long as the connection is wanted.
-async fn upgrade(pool: &ServerPool, path: &str, fields: &[&str]) -> Result<(TcpStream, String)> {
-    let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nHost: pool.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{fields}\r\n"
-    );
-    exchange(pool, &request).await
-}
-
-/// Sends `request` and reads the answer: all of it when it is a rejection, its head otherwise.
-async fn exchange(pool: &ServerPool, request: &str) -> Result<(TcpStream, String)> {
-    let mut socket = TcpStream::connect(("127.0.0.1", port(pool)?)).await?;
-    socket.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    let read = async {
-        while answer.len() < 3 || !(answer.starts_with(b"HTTP/1.1 101") && answer.ends_with(b"\r\n\r\n")) {
-            match socket.read_u8().await {
-                Ok(byte) => answer.push(byte),
-                Err(_) => break,
-            }
-        }
-    };
-    timeout(WAIT, read).await?;
-    Ok((socket, String::from_utf8(answer)?))
-}
-
-async fn status(pool: &ServerPool, path: &str, fields: &[&str]) -> Result<u16> {
-    let (_socket, answer) = upgrade(pool, path, fields).await?;
-    Ok(answer.split(' ').nth(1).ok_or("no answer")?.parse()?)
-}
-
-/// Opens a connection and waits until it is idle in the pool.
-async fn open(pool: &ServerPool, fields: &[&str]) -> Result<TcpStream> {
-    let (mut socket, answer) = upgrade(pool, "/", fields).await?;
-    assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
-    // The ID is a frame of four bytes behind a header of two.
-    timeout(WAIT, socket.read_exact(&mut [0; 6])).await??;
-    timeout(WAIT, async {
-        while pool.stats().handshakes > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await?;
-    Ok(socket)
-}
 
 fn range(text: &str) -> Result<IpRange> {
     Ok(text.parse()?)
@@ -106,6 +42,58 @@ async fn rejections_come_in_order_and_reveal_nothing() -> Result {
     assert!(answer.starts_with("HTTP/1.1 101 "), "{answer}");
     assert_eq!(status(&pool, "/pool", &[TOKEN]).await?, 503);
     assert_eq!(pool.stats().rejected_total, 7);
+    Ok(())
+}
+
+/// Answers, but for the time of day that none of them tells.
+async fn whole_answers(pool: &ServerPool, requests: &[&[&str]]) -> Result<Vec<String>> {
+    let mut answers = Vec::new();
+    for fields in requests {
+        answers.push(upgrade(pool, "/", fields).await?.1);
+    }
+    Ok(answers)
+}
+
+#[tokio::test]
+async fn what_is_answered_with_401_or_403_does_not_say_what_was_wrong() -> Result {
+    let tokens = Tokens::new(["secret", "another-secret-that-is-longer"])?;
+    let pool = bind(server().tokens(tokens).origins(OriginPolicy::NoBrowsers)).await?;
+    let unauthorized: [&[&str]; 9] = [
+        &[],
+        &["Authorization: Bearer wrong"],
+        &["Authorization: Bearer secreT"],
+        &["Authorization: Bearer secretsecret"],
+        &["Authorization: Bearer"],
+        &["Authorization: Basic c2VjcmV0"],
+        &[TOKEN, TOKEN],
+        &["Sec-WebSocket-Protocol: npws, npws.bearer.wrong"],
+        &["Authorization: Bearer wrong", "Origin: https://evil.example"],
+    ];
+    let answers = whole_answers(&pool, &unauthorized).await?;
+    assert!(answers[0].starts_with("HTTP/1.1 401 "), "{}", answers[0]);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+
+    let by_origin = whole_answers(&pool, &[&[TOKEN, "Origin: https://evil.example"], &[TOKEN, "Origin: null"]]).await?;
+    pool.set_allow(Some(AllowList::from([range("10.0.0.0/8")?])));
+    let by_address = whole_answers(&pool, &[&[], &[TOKEN], &["Origin: https://evil.example"]]).await?;
+    let answers = [by_origin, by_address].concat();
+    assert!(answers[0].starts_with("HTTP/1.1 403 "), "{}", answers[0]);
+    assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:#?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn tokens_are_not_guessed_faster_than_the_address_may_ask() -> Result {
+    let handshake_rate = Some(HandshakeRate { burst: 3, refill: Duration::from_secs(3600) });
+    let limits = AddressLimitsConfig { handshake_rate, ..AddressLimitsConfig::default() };
+    let pool = bind(server().tokens(Tokens::new(["secret"])?).limits(limits)).await?;
+    let mut answers = Vec::new();
+    for guess in ["a", "b", "c", "d", "secret"] {
+        answers.push(upgrade(&pool, "/", &[&format!("Authorization: Bearer {guess}")]).await?.1);
+    }
+    let codes: Vec<_> = answers.iter().filter_map(|answer| answer.split(' ').nth(1)).collect();
+    assert_eq!(codes, ["401", "401", "401", "429", "429"]);
+    assert!(answers[4].contains("\r\nRetry-After: ") && answers[3] == answers[4], "{answers:?}");
     Ok(())
 }
 
@@ -153,7 +141,7 @@ async fn on_a_dual_stack_listener_an_ipv4_peer_goes_by_its_ipv4_address() -> Res
 
 #[tokio::test]
 async fn only_a_trusted_proxy_says_where_a_request_comes_from() -> Result {
-    let allowed = || Ok::<_, Box<dyn Error>>(server().allow(range("192.0.2.0/24")?));
+    let allowed = || Result::Ok(server().allow(range("192.0.2.0/24")?));
     for (header, client, stranger, nonsense) in [
         (
             ForwardedHeader::XForwardedFor,
@@ -195,12 +183,7 @@ async fn an_address_gets_429_until_one_of_its_connections_is_gone() -> Result {
     let third = open(&pool, &[]).await?;
     assert_eq!(status(&pool, "/", &[]).await?, 429);
     drop(third);
-    timeout(WAIT, async {
-        while pool.stats().closed_total == 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await?;
+    until(|| pool.stats().closed_total > 0).await?;
     open(&pool, &[]).await?;
     Ok(())
 }
@@ -226,15 +209,10 @@ async fn silent_handshakes_from_one_address_leave_it_no_more() -> Result {
         silent.push(TcpStream::connect(("127.0.0.1", port(&pool)?)).await?);
     }
     let mut fourth = TcpStream::connect(("127.0.0.1", port(&pool)?)).await?;
-    assert_eq!(timeout(WAIT, fourth.read(&mut [0])).await?.unwrap_or(0), 0, "it is closed");
+    assert!(answer_of(&mut fourth).await?.starts_with("HTTP/1.1 429 "));
     assert_eq!(pool.stats().turned_away_total, 1);
     drop(silent);
-    timeout(WAIT, async {
-        while pool.stats().handshakes > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await?;
+    until(|| pool.stats().handshakes == 0).await?;
     open(&pool, &[]).await?;
     Ok(())
 }
@@ -262,12 +240,7 @@ async fn a_client_pool_presents_its_token_and_keeps_it_to_itself() -> Result {
     pool.take(id, WAIT).await?;
 
     let refused = with("wrong").connect()?;
-    timeout(WAIT, async {
-        while refused.last_dial_error().is_none() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await?;
+    until(|| refused.last_dial_error().is_some()).await?;
     let error = refused.last_dial_error().ok_or("it was refused")?;
     let is_401 = matches!(&*error, DialError::Upgrade(UpgradeError::Rejected { status: 401 }));
     assert!(is_401, "{error:?}");

@@ -1,6 +1,7 @@
 //! How many handshakes and connections each address may have, and how fast they may come.
 
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::ip_range::mask;
@@ -192,6 +193,53 @@ impl AddressLimits {
         let Some(entry) = self.addresses.get_mut(&group).filter(|entry| entry.connections > 0) else { return };
         entry.connections -= 1;
         self.rest(group);
+    }
+
+    /// Goes on with other limits. What is in flight and connected is told anew, each by the address that will be passed
+    /// at its end. What an address has used up of its rate stays used up, as far as the new burst reaches.
+    ///
+    /// # Errors
+    /// When a value of `config` is outside its range. Nothing has changed then.
+    ///
+    /// ```
+    /// # use npws_core::{AddressLimits, AddressLimitsConfig, Instant, Limited};
+    /// # let mut limits = AddressLimits::new(AddressLimitsConfig::default())?;
+    /// let (now, peer) = (Instant::ZERO, "192.0.2.7".parse().unwrap());
+    /// let config = AddressLimitsConfig { max_connections_per_address: Some(1), ..AddressLimitsConfig::default() };
+    /// limits.reconfigure(now, config, [], [peer])?;
+    /// assert_eq!(limits.begin(now, Some(peer)), Err(Limited::ConnectionsOfAddress));
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    pub fn reconfigure(
+        &mut self,
+        now: Instant,
+        config: AddressLimitsConfig,
+        handshakes: impl IntoIterator<Item = Option<IpAddr>>,
+        connections: impl IntoIterator<Item = IpAddr>,
+    ) -> Result<(), ConfigError> {
+        config.validate()?;
+        let fullest = config.handshake_rate.map(|rate| now + rate.refill.saturating_mul(rate.burst));
+        self.config = config;
+        self.resting.clear();
+        (self.handshakes, self.anonymous) = (0, 0);
+        for entry in self.addresses.values_mut() {
+            let full_at = fullest.map_or(entry.full_at, |fullest| entry.full_at.min(fullest));
+            *entry = Address { full_at, ..Address::default() };
+        }
+        for address in handshakes {
+            self.handshakes += 1;
+            match address {
+                Some(address) => self.addresses.entry(group(address)).or_default().handshakes += 1,
+                None => self.anonymous += 1,
+            }
+        }
+        for address in connections {
+            self.addresses.entry(group(address)).or_default().connections += 1;
+        }
+        for group in self.addresses.keys().copied().collect::<Vec<_>>() {
+            self.rest(group);
+        }
+        Ok(())
     }
 
     /// How many handshakes are in flight.

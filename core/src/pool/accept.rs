@@ -108,6 +108,11 @@ impl Accepts {
         Some(entry)
     }
 
+    /// As whom each handshake counts towards the limits: by the address of a request that was let in.
+    pub(super) fn guests(&self) -> impl Iterator<Item = Option<IpAddr>> + '_ {
+        self.all.values().map(|accept| accept.guest.and_then(|guest| guest.address))
+    }
+
     pub(super) fn first(&self) -> Option<AcceptId> {
         self.all.first_key_value().map(|(accept, _)| *accept)
     }

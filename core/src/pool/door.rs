@@ -7,14 +7,14 @@ use core::net::IpAddr;
 use super::RequestHead;
 use crate::admission::group;
 use crate::{
-    AddressLimits, AllowList, ConfigError, Credentials, ForwardedHeader, Instant, Limited, OriginPolicy, ProxyProtocol,
-    ProxyRule, Rejection, ServerConfig, Tokens, client_address,
+    AddressLimits, AddressLimitsConfig, AllowList, ConfigError, Credentials, ForwardedHeader, Instant, Limited,
+    OriginPolicy, ProxyProtocol, ProxyRule, Rejection, ServerConfig, Tokens, client_address,
 };
 
 /// A peer that may come in as far as the door is concerned.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Guest {
-    /// Where it counts towards the limits, if there are any of addresses.
+    /// Where it comes from.
     pub(super) address: Option<IpAddr>,
     pub(super) subprotocol: Option<&'static str>,
 }
@@ -24,8 +24,8 @@ pub(super) struct Door {
     path: Option<String>,
     pub(super) allow: Option<AllowList>,
     pub(super) tokens: Option<Tokens>,
-    origins: OriginPolicy,
-    proxies: Option<(AllowList, ForwardedHeader)>,
+    pub(super) origins: OriginPolicy,
+    pub(super) proxies: Option<(AllowList, ForwardedHeader)>,
     pub(super) proxy_protocol: Option<ProxyProtocol>,
     limits: AddressLimits,
     /// Whether any limit is one of an address; otherwise there is nothing to remember of them.
@@ -38,10 +38,8 @@ pub(super) struct Door {
 
 impl Door {
     pub(super) fn new(config: ServerConfig) -> Result<Self, ConfigError> {
-        let limits = &config.limits;
-        let is_limited = limits.max_handshakes_per_address.or(limits.max_connections_per_address).is_some();
         Ok(Self {
-            limits_addresses: is_limited || limits.handshake_rate.is_some(),
+            limits_addresses: limits_addresses(&config.limits),
             max_from_one: config.limits.max_handshakes_per_address,
             limits: AddressLimits::new(config.limits)?,
             path: config.path,
@@ -52,6 +50,21 @@ impl Door {
             proxy_protocol: config.proxy_protocol,
             sockets: BTreeMap::new(),
         })
+    }
+
+    /// Goes on with other limits. `guests` are as in the handshakes under way, `connections` as in the connections.
+    pub(super) fn set_limits(
+        &mut self,
+        now: Instant,
+        limits: AddressLimitsConfig,
+        guests: impl Iterator<Item = Option<IpAddr>>,
+        connections: impl Iterator<Item = IpAddr>,
+    ) -> Result<(), ConfigError> {
+        let (is_tracking, max_from_one) = (limits_addresses(&limits), limits.max_handshakes_per_address);
+        let guests = guests.map(|address| address.filter(|_| is_tracking));
+        self.limits.reconfigure(now, limits, guests, connections.filter(|_| is_tracking))?;
+        (self.limits_addresses, self.max_from_one) = (is_tracking, max_from_one);
+        Ok(())
     }
 
     /// Begins one more handshake, if it may. Gives what it counts as, to be told as it ends.
@@ -86,18 +99,18 @@ impl Door {
     /// A handshake is over; `guest` is what became known of the peer.
     pub(super) fn leave(&mut self, counted: Option<IpAddr>, guest: Option<Guest>) {
         self.leave_as(counted);
-        self.limits.end_handshake(guest.and_then(|guest| guest.address));
+        self.limits.end_handshake(self.tracked(guest.and_then(|guest| guest.address)));
     }
 
     /// A handshake is over and has become a connection.
     pub(super) fn stay(&mut self, counted: Option<IpAddr>, guest: Option<Guest>) {
         self.leave_as(counted);
-        self.limits.connected(guest.and_then(|guest| guest.address));
+        self.limits.connected(self.tracked(guest.and_then(|guest| guest.address)));
     }
 
     /// A connection has left the pool.
     pub(super) fn depart(&mut self, address: IpAddr) {
-        self.limits.disconnected(Some(address));
+        self.limits.disconnected(self.tracked(Some(address)));
     }
 
     /// Decides on a request; one that is let in counts towards the limits of its address from now on.
@@ -119,8 +132,7 @@ impl Door {
         if self.allow.as_ref().is_some_and(|allow| !allow.allows(address)) {
             return Err(Rejection::Forbidden);
         }
-        let address = address.filter(|_| self.limits_addresses);
-        if let Some(address) = address {
+        if let Some(address) = self.tracked(address) {
             self.limits.identify(now, address).map_err(rejection)?;
         }
         let guest = Guest { address, subprotocol: Credentials::of(fields()).subprotocol() };
@@ -153,8 +165,9 @@ impl Door {
 
     /// This guest is not let in after all: its handshake goes on only until it has read so.
     pub(super) fn turn_away(&mut self, now: Instant, guest: Guest) {
-        if guest.address.is_some() {
-            self.limits.end_handshake(guest.address);
+        let tracked = self.tracked(guest.address);
+        if tracked.is_some() {
+            self.limits.end_handshake(tracked);
             // There is room: it has just been made.
             let _ = self.limits.begin(now, None);
         }
@@ -168,6 +181,11 @@ impl Door {
     fn counted(&self, socket: Option<IpAddr>) -> Option<IpAddr> {
         let is_proxy = self.proxies.as_ref().is_some_and(|(trusted, _)| trusted.allows(socket));
         socket.filter(|_| self.max_from_one.is_some() && !is_proxy).map(group)
+    }
+
+    /// What the limits know an address by, if it is of interest to them.
+    fn tracked(&self, address: Option<IpAddr>) -> Option<IpAddr> {
+        address.filter(|_| self.limits_addresses)
     }
 
     fn enter_as(&mut self, counted: Option<IpAddr>) -> Result<(), Rejection> {
@@ -187,6 +205,12 @@ impl Door {
             _ => drop(self.sockets.remove(&address)),
         }
     }
+}
+
+/// Whether any limit is one of an address.
+fn limits_addresses(limits: &AddressLimitsConfig) -> bool {
+    let counts = limits.max_handshakes_per_address.or(limits.max_connections_per_address);
+    counts.is_some() || limits.handshake_rate.is_some()
 }
 
 fn rejection(limited: Limited) -> Rejection {

@@ -16,6 +16,7 @@ mod inputs;
 mod listener;
 mod looks;
 mod output;
+mod proxied;
 mod registry;
 mod request;
 mod round_trip;

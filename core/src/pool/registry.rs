@@ -210,6 +210,11 @@ impl<C> Registry<C> {
         })
     }
 
+    /// Where the connections come from that count towards the limits of an address.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        self.by_id.values().filter_map(|entry| entry.address)
+    }
+
     fn keys_where(&self, is_wanted: impl Fn(&Entry<C>) -> bool) -> Vec<ConnectionKey> {
         let wanted = self.by_id.iter().filter(|(_, entry)| is_wanted(entry));
         let mut keys: Vec<_> = wanted.map(|(&id, entry)| ConnectionKey { age: entry.age, id }).collect();

@@ -9,7 +9,8 @@ use npws_core::{AcceptId, Link, LinkConfig, PeerHeader, Rejection, Role};
 use tungstenite::protocol::WebSocketConfig;
 
 use super::Accepts;
-use super::front::{Arrival, Front};
+use super::accept_error::AcceptError;
+use super::front::{Arrival, Front, read_proxy_header};
 use super::listen::Host;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
@@ -68,7 +69,9 @@ impl Begun {
         let Ok(outcome) = Abortable::new(handshake, self.registration).await else { return };
         shared.driven.lock().remove(&id);
         if let Err(error) = outcome {
+            let error = AcceptError::from(error);
             tracing::debug!(?address, %error, "handshake failed");
+            shared.driven.remember(error);
             shared.with(|state, now| state.machine.handle_accept_failed(now, id));
         }
     }
@@ -79,17 +82,24 @@ impl<R: Runtime> Host<R> for Shared<Accepts<R>> {
         &self.driven.plan.runtime
     }
 
-    fn front(&self) -> &Front {
+    fn front(&self) -> &Arc<Front> {
         &self.driven.plan.front
     }
 
     fn begin(self: &Arc<Self>, socket: Socket) {
         let address = socket.peer_addr().map(|peer| peer.ip());
-        let Ok(begun) = Begun::with(self, address) else { return };
+        let begun = match Begun::with(self, address) {
+            Ok(begun) => begun,
+            Err(rejection) => {
+                self.driven.remember(AcceptError::TurnedAway(rejection));
+                return self.front().turn_away(self.runtime(), &self.clock, socket, rejection);
+            }
+        };
         let shared = self.clone();
         self.runtime().spawn(async move {
             let id = begun.id;
             let handshake = async {
+                let socket = proxied(&shared, id, socket).await?;
                 let secured = || shared.with(|state, now| state.machine.handle_secured(now, id));
                 let arrival = shared.front().receive(socket, secured).await?;
                 answer(&shared, id, arrival).await
@@ -102,6 +112,19 @@ impl<R: Runtime> Host<R> for Shared<Accepts<R>> {
         let pause = self.with(|state, now| state.machine.handle_listener_failure(now));
         self.clock.sleep_until(self.clock.now() + pause)
     }
+}
+
+/// Hears where the connection comes from, where a proxy has to say so.
+async fn proxied<R: Runtime>(shared: &Arc<Shared<Accepts<R>>>, id: AcceptId, mut socket: Socket) -> io::Result<Socket> {
+    let rule = shared.lock().machine.proxy_rule(id);
+    if read_proxy_header(&mut socket, rule).await?
+        && let Some(source) = socket.peer_addr()
+        && let Err(rejection) = shared.with(|state, now| state.machine.handle_proxied(now, id, source.ip()))
+    {
+        shared.driven.plan.front.refuse(socket, rejection).await?;
+        return Err(AcceptError::TurnedAway(rejection).into_io());
+    }
+    Ok(socket)
 }
 
 /// The part of a handshake that is the pool's own: the decision, and what follows from it.
@@ -118,7 +141,7 @@ pub(super) async fn answer<R: Runtime>(
         Err(rejection) => return Err(arrival.reject(rejection).await),
     };
     let Some((transport, request)) = arrival.into_parts() else {
-        return Err(io::Error::other(Rejection::Malformed.to_string()));
+        return Err(AcceptError::Rejected(Rejection::Malformed).into_io());
     };
     let connection_id = admitted.id;
     let websocket = accept(transport, request, plan.own, admitted.subprotocol, plan.websocket).await?;
@@ -126,7 +149,7 @@ pub(super) async fn answer<R: Runtime>(
     let link = Link::server(plan.link.clone(), peer.generation, rand::random(), now, connection_id);
     let mut wire = Box::new(Wire::new(websocket, link, Role::Server, plan.link.early_data_limit));
     let established = std::future::poll_fn(|cx| wire.poll_establish(cx, shared.clock.now())).await;
-    established.map_err(|reason| io::Error::other(reason.to_string()))?;
+    established.map_err(|reason| AcceptError::Id(reason).into_io())?;
     tracing::debug!(id = %connection_id, peer = %peer.generation, "accepted");
     let slot = Slot::new(connection_id, wire);
     let registered = slot.clone();

@@ -6,7 +6,10 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use futures::stream::{BoxStream, Stream, StreamExt};
-use npws_core::{AddressLimitsConfig, AllowList, ForwardedHeader, IpRange, OriginPolicy, ServerConfig, Tokens};
+use npws_core::{
+    AddressLimitsConfig, AllowList, ForwardedHeader, HeadLimits, IpRange, OriginPolicy, ProxyProtocol, ServerConfig,
+    Tokens,
+};
 
 use super::{ServerPool, listen};
 use crate::address;
@@ -31,12 +34,19 @@ pub struct ServerPoolBuilder<R: Runtime> {
     pub(super) config: ServerConfig,
     pub(super) settings: Settings,
     pub(super) tls: ServerTls,
+    pub(super) head_limits: HeadLimits,
     pub(super) runtime: Option<R>,
 }
 
 impl<R: Runtime> ServerPoolBuilder<R> {
     pub(super) fn new() -> Self {
-        Self { config: ServerConfig::default(), settings: Settings::default(), tls: ServerTls::plain(), runtime: None }
+        Self {
+            config: ServerConfig::default(),
+            settings: Settings::default(),
+            tls: ServerTls::plain(),
+            head_limits: HeadLimits::default(),
+            runtime: None,
+        }
     }
 
     /// How many idle connections to accept, beyond which peers get 503: 1 to 65,536, 1 unless told.
@@ -115,7 +125,8 @@ impl<R: Runtime> ServerPoolBuilder<R> {
         self
     }
 
-    /// From which web pages a browser may connect; others get 403. Any unless told.
+    /// From which web pages a browser may connect; others get 403. Any unless told. [`ServerPool::set_origins`] changes it
+    /// later.
     ///
     /// ```
     /// # use npws_driver::{Runtime, ServerPoolBuilder};
@@ -131,8 +142,9 @@ impl<R: Runtime> ServerPoolBuilder<R> {
     }
 
     /// How many handshakes and connections there may be in total and per address, and how fast they may come. An address
-    /// that has too many connections, or comes too fast, gets 429; sockets beyond the handshakes that may be in flight,
-    /// in total or from one address, are closed without an answer.
+    /// that has too many connections, or comes too fast, gets 429, whatever token it presents. Sockets beyond the
+    /// handshakes that may be in flight get 503, or 429 where they are too many of one address, if they are plain; under
+    /// TLS, and where even those are too many, they are closed at once. [`ServerPool::set_limits`] changes it later.
     ///
     /// ```
     /// # use npws_driver::{Runtime, ServerPoolBuilder};
@@ -150,7 +162,7 @@ impl<R: Runtime> ServerPoolBuilder<R> {
 
     /// What these proxies say in `header` is where a request comes from, for the allow list and the limits. What anybody
     /// else says there is ignored, and a trusted proxy that says what cannot be read gets 400. Every request comes from
-    /// where its socket does unless told.
+    /// where its socket does unless told. [`ServerPool::set_proxies`] changes it later.
     ///
     /// ```
     /// # use npws_driver::{Runtime, ServerPoolBuilder};
@@ -163,6 +175,41 @@ impl<R: Runtime> ServerPoolBuilder<R> {
     /// ```
     pub fn behind_proxies(mut self, trusted: impl Into<AllowList>, header: ForwardedHeader) -> Self {
         self.config.proxies = Some((trusted.into(), header));
+        self
+    }
+
+    /// What these proxies say in front of a connection, before TLS, in the PROXY protocol of either version, is where it
+    /// comes from: for the allow list, the limits, [`Connection::peer_addr`](crate::Connection::peer_addr) and for whom
+    /// [`behind_proxies`](Self::behind_proxies) trusts. A connection whose header is missing, malformed or from somebody
+    /// else is closed. [`ServerPool::set_proxy_protocol`] changes it later.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// use npws_driver::ProxyProtocol;
+    /// use std::net::Ipv4Addr;
+    ///
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+    ///     builder.proxy_protocol(ProxyProtocol::required([Ipv4Addr::new(10, 0, 0, 1)]))
+    /// }
+    /// ```
+    pub fn proxy_protocol(mut self, proxies: ProxyProtocol) -> Self {
+        self.config.proxy_protocol = Some(proxies);
+        self
+    }
+
+    /// How large the head of a request may be, and how many fields it may have; more get 431.
+    /// [`ServerPool::set_head_limits`] changes it later.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// use npws_driver::HeadLimits;
+    ///
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+    ///     builder.head_limits(HeadLimits { max_bytes: 16 * 1024, ..HeadLimits::default() })
+    /// }
+    /// ```
+    pub fn head_limits(mut self, limits: HeadLimits) -> Self {
+        self.head_limits = limits;
         self
     }
 

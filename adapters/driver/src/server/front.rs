@@ -1,17 +1,23 @@
-//! What comes before a request is known: TLS and the head.
+//! What comes before a request is known: a PROXY header, TLS and the head.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use futures::AsyncReadExt;
+use futures::future::{self, Either};
 use futures_rustls::TlsAcceptor;
-use npws_core::{PeerGeneration, PeerHeader, Rejection, RequestHead};
+use npws_core::{HeadLimits, PeerGeneration, PeerHeader, ProxyRule, Rejection, RequestHead};
 
+use super::accept_error::AcceptError;
+use crate::clock::Clock;
 use crate::read_ahead::ReadAhead;
+use crate::runtime::Runtime;
 use crate::socket::Socket;
 use crate::tcp::TcpOptions;
 use crate::tls::{ServerTls, TlsConfigError};
 use crate::transport::Transport;
-use crate::upgrade::server::{HeadError, HeadLimits, Request, read_request, reject};
+use crate::upgrade::server::{HeadError, Request, read_request, reject};
 
 /// How sockets are received, whichever pool they are for.
 #[derive(Debug)]
@@ -19,7 +25,15 @@ pub(super) struct Front {
     pub(super) tcp: TcpOptions,
     /// For the handshakes to come: it can be changed at run time.
     tls: Mutex<Option<Acceptor>>,
+    head_limits: Mutex<HeadLimits>,
+    /// One clone for each peer that is being told that there are too many.
+    farewells: Arc<()>,
 }
+
+/// How many peers beyond the limits are told so at once, and how long one may take to hear it. Those for whom there is
+/// no room even here are closed without a word.
+const FAREWELLS: usize = 64;
+const FAREWELL: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 struct Acceptor(TlsAcceptor);
@@ -38,19 +52,24 @@ pub(super) struct Arrival {
 }
 
 impl Front {
-    pub(super) fn new(tcp: TcpOptions, tls: &ServerTls) -> Result<Self, TlsConfigError> {
-        Ok(Self { tcp, tls: Mutex::new(build(tls)?) })
+    pub(super) fn new(tcp: TcpOptions, tls: &ServerTls, head_limits: HeadLimits) -> Result<Self, TlsConfigError> {
+        let (tls, head_limits) = (Mutex::new(build(tls)?), Mutex::new(head_limits));
+        Ok(Self { tcp, tls, head_limits, farewells: Arc::default() })
     }
 
     pub(super) fn set_tls(&self, tls: &ServerTls) -> Result<(), TlsConfigError> {
         let acceptor = build(tls)?;
-        *self.tls.lock().unwrap_or_else(PoisonError::into_inner) = acceptor;
+        *lock(&self.tls) = acceptor;
         Ok(())
+    }
+
+    pub(super) fn set_head_limits(&self, limits: HeadLimits) {
+        *lock(&self.head_limits) = limits;
     }
 
     /// TLS, after which `secured` is told, and the head of a request. Whoever calls sets the deadlines.
     pub(super) async fn receive(&self, socket: Socket, secured: impl FnOnce()) -> io::Result<Arrival> {
-        let acceptor = self.tls.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let acceptor = lock(&self.tls).clone();
         let mut transport = match acceptor {
             None => Transport::plain(socket),
             Some(Acceptor(acceptor)) => {
@@ -59,7 +78,8 @@ impl Front {
                 transport
             }
         };
-        let request = match read_request(&mut transport, HeadLimits::default()).await {
+        let limits = *lock(&self.head_limits);
+        let request = match read_request(&mut transport, limits).await {
             Ok(request) => Ok(request),
             Err(HeadError::TooLarge) => Err(Rejection::HeadTooLarge),
             Err(HeadError::Malformed) => Err(Rejection::Malformed),
@@ -68,6 +88,73 @@ impl Front {
         };
         Ok(Arrival { transport, request })
     }
+
+    /// Refuses a peer before its request: by an answer where there is no TLS that it would have to come through. Whoever
+    /// calls sets the deadline.
+    pub(super) async fn refuse(&self, socket: Socket, rejection: Rejection) -> io::Result<()> {
+        if lock(&self.tls).is_none() { reject(Transport::plain(socket), rejection).await } else { Ok(()) }
+    }
+
+    /// The same for a peer whom nobody counts: with a deadline, and in small numbers.
+    pub(super) fn turn_away<R: Runtime>(
+        self: &Arc<Self>,
+        runtime: &R,
+        clock: &Clock,
+        socket: Socket,
+        rejection: Rejection,
+    ) {
+        tracing::debug!(address = ?socket.peer_addr(), %rejection, "turned away");
+        if let Some(farewell) = self.farewell(clock, socket, rejection) {
+            runtime.spawn(farewell);
+        }
+    }
+
+    fn farewell(
+        self: &Arc<Self>,
+        clock: &Clock,
+        socket: Socket,
+        rejection: Rejection,
+    ) -> Option<impl Future<Output = ()> + Send + 'static + use<>> {
+        let permit = self.farewells.clone();
+        // This front has one, and so has each farewell. Where there is TLS in the way, there is nothing to hear.
+        let is_heard = Arc::strong_count(&permit) <= FAREWELLS + 1 && lock(&self.tls).is_none();
+        let deadline = clock.sleep_until(clock.now() + FAREWELL);
+        let front = self.clone();
+        let farewell = async move {
+            let telling = std::pin::pin!(front.refuse(socket, rejection));
+            if let Either::Left((Err(error), _)) = future::select(telling, deadline).await {
+                tracing::trace!(%error, "a peer that was turned away did not hear it");
+            }
+            drop(permit);
+        };
+        is_heard.then_some(farewell)
+    }
+}
+
+/// What a proxy says in front of the connection, if `rule` wants to hear it: moves `socket` behind it, and the address of
+/// its peer to where the proxy says. Returns whether it does. Whoever calls sets the deadline.
+pub(super) async fn read_proxy_header(socket: &mut Socket, rule: ProxyRule) -> io::Result<bool> {
+    let mut read = Vec::new();
+    loop {
+        let found = rule.read(&read).map_err(|error| AcceptError::ProxyHeader(error).into_io())?;
+        if let Some(header) = found {
+            socket.unread(read.split_off(header.length));
+            if let Some(source) = header.source {
+                socket.set_peer_addr(source);
+            }
+            return Ok(header.source.is_some());
+        }
+        let mut chunk = [0; 256];
+        match socket.read(&mut chunk).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            n => read.extend_from_slice(&chunk[..n]),
+        }
+    }
+}
+
+/// Nothing panics while one of these is locked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn build(tls: &ServerTls) -> Result<Option<Acceptor>, TlsConfigError> {
@@ -111,8 +198,11 @@ impl Arrival {
     /// Turns the peer away, and says what the handshake has failed with.
     pub(super) async fn reject(self, rejection: Rejection) -> io::Error {
         match reject(self.transport, rejection).await {
-            Ok(()) => io::Error::other(rejection.to_string()),
+            Ok(()) => AcceptError::Rejected(rejection).into_io(),
             Err(error) => error,
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

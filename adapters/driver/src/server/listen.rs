@@ -19,7 +19,7 @@ const BACKLOG: i32 = 1024;
 /// Whoever accepts sockets: a pool, or a listener for several.
 pub(super) trait Host<R: Runtime>: Send + Sync + 'static {
     fn runtime(&self) -> &R;
-    fn front(&self) -> &Front;
+    fn front(&self) -> &Arc<Front>;
     /// Begins the handshake in a task of its own: a slow peer delays nobody.
     fn begin(self: &Arc<Self>, socket: Socket);
     /// Accepting failed: ends when it is to be tried again.

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use futures::future::{AbortHandle, Abortable};
-use npws_core::{ConfigError, ServerPool as Machine};
+use npws_core::{ConfigError, HeadLimits, ServerPool as Machine};
 
 use super::accept::Plan;
 use super::front::Front;
@@ -29,7 +29,8 @@ impl<R: Runtime> ServerPoolBuilder<R> {
         local_addr: Option<SocketAddr>,
         serve: impl FnOnce(Arc<Shared<Accepts<R>>>) -> F,
     ) -> Result<ServerPool<R>, BuildError> {
-        let front = Arc::new(Front::new(self.settings.tcp.clone(), &self.tls)?);
+        self.head_limits.validate()?;
+        let front = Arc::new(Front::new(self.settings.tcp.clone(), &self.tls, self.head_limits)?);
         let (handle, registration) = AbortHandle::new_pair();
         let pool = self.make(runtime.clone(), front, local_addr, Source::Own(handle))?;
         let serving = Abortable::new(serve(pool.shared.clone()), registration);
@@ -48,7 +49,12 @@ impl<R: Runtime> ServerPoolBuilder<R> {
         local_addr: Option<SocketAddr>,
         listener: Hold<R>,
     ) -> Result<ServerPool<R>, BuildError> {
-        for (field, is_set) in [("tls", !self.tls.is_plain()), ("tcp", self.settings.tcp != TcpOptions::default())] {
+        for (field, is_set) in [
+            ("tls", !self.tls.is_plain()),
+            ("tcp", self.settings.tcp != TcpOptions::default()),
+            ("head_limits", self.head_limits != HeadLimits::default()),
+            ("proxy_protocol", self.config.proxy_protocol.is_some()),
+        ] {
             if is_set {
                 return Err(ConfigError::new(field, "set on the pool", "the listener's").into());
             }
@@ -80,6 +86,7 @@ impl<R: Runtime> ServerPoolBuilder<R> {
             local_addr,
             source: Mutex::new(Some(source)),
             under_way: Mutex::new(HashMap::new()),
+            last_error: Mutex::default(),
         };
         let shared = Shared::new(machine, clock, background, self.settings.close_timeout, max_staleness, driven);
         runtime.spawn(timer::run(shared.clone()));

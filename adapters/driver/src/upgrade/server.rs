@@ -4,7 +4,7 @@ use std::io;
 
 use async_tungstenite::WebSocketStream;
 use futures::{AsyncReadExt, AsyncWriteExt};
-use npws_core::{PeerGeneration, PeerHeader, Rejection};
+use npws_core::{HeadLimits, PeerGeneration, PeerHeader, Rejection};
 use tungstenite::error::ProtocolError;
 use tungstenite::handshake::server::{create_response, write_response};
 use tungstenite::http::header::{self, HeaderName, HeaderValue};
@@ -14,19 +14,6 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 use super::may_end_head;
 use crate::gate::Gate;
 use crate::transport::Transport;
-
-/// How much a request's head may hold.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct HeadLimits {
-    pub(crate) bytes: usize,
-    pub(crate) fields: usize,
-}
-
-impl Default for HeadLimits {
-    fn default() -> Self {
-        Self { bytes: 8 * 1024, fields: 64 }
-    }
-}
 
 /// Why there is no request to answer.
 #[derive(Debug)]
@@ -86,10 +73,10 @@ pub(crate) async fn read_request(transport: &mut Transport, limits: HeadLimits) 
     let mut read = Vec::new();
     loop {
         let before = read.len();
-        if before >= limits.bytes {
+        if before >= limits.max_bytes {
             return Err(HeadError::TooLarge);
         }
-        read.resize(limits.bytes.min(before + STEP), 0);
+        read.resize(limits.max_bytes.min(before + STEP), 0);
         let n = transport.read(&mut read[before..]).await.map_err(HeadError::Io)?;
         read.truncate(before + n);
         if n == 0 {
@@ -108,7 +95,7 @@ fn parse(
     read: &[u8],
     limits: HeadLimits,
 ) -> Result<Option<(tungstenite::handshake::server::Request, usize)>, HeadError> {
-    let mut fields = vec![httparse::EMPTY_HEADER; limits.fields];
+    let mut fields = vec![httparse::EMPTY_HEADER; limits.max_fields];
     let mut raw = httparse::Request::new(&mut fields);
     let length = match raw.parse(read) {
         Ok(httparse::Status::Complete(length)) => length,

@@ -3,12 +3,12 @@
 use std::task::Poll;
 
 use futures::{AsyncReadExt, StreamExt};
-use npws_core::{PeerGeneration, PeerHeader, Rejection};
+use npws_core::{HeadLimits, PeerGeneration, PeerHeader, Rejection};
 use tungstenite::Message;
 use tungstenite::http::HeaderMap;
 
 use super::client::{UpgradeError, UpgradeRequest, upgrade};
-use super::server::{HeadError, HeadLimits, Request, accept, read_request, reject};
+use super::server::{HeadError, Request, accept, read_request, reject};
 use super::websocket_config;
 use crate::gate::Gate;
 use crate::testing::{End, MAX_MESSAGE, frame, masked, pipe, poll_once, transport};
@@ -110,7 +110,7 @@ fn only_an_upgrade_to_version_13_is_one() {
 
 #[test]
 fn a_head_is_bounded_and_must_be_whole() {
-    let limits = HeadLimits { bytes: 1000, fields: 6 };
+    let limits = HeadLimits { max_bytes: 1000, max_fields: 6 };
     let padded = |n: usize| head("GET / HTTP/1.1", &[&FIELDS[..], &[&format!("X: {}", "x".repeat(n))]].concat());
     let overhead = padded(0).len();
     assert!(read(padded(1000 - overhead).as_bytes(), limits).is_ok());

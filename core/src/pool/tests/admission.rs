@@ -274,3 +274,70 @@ fn a_subprotocol_that_was_offered_is_answered() {
     assert_eq!(offer(b"npws"), Err(Rejection::Unauthorized));
     assert_eq!(offer(b"npws, npws.bearer.wrong"), Err(Rejection::Unauthorized));
 }
+
+#[test]
+fn origins_and_proxies_change_while_the_pool_runs() {
+    let mut pool = server_with(ServerConfig { capacity: 64, ..ServerConfig::default() });
+    let browser = [("Origin", &b"https://app.example"[..]), ("X-Forwarded-For", A.as_bytes())];
+    let head = RequestHead::from("/").with_fields(&browser);
+    ask(&mut pool, PROXY, head).unwrap();
+    pool.set_origins(OriginPolicy::NoBrowsers);
+    assert_eq!(ask(&mut pool, PROXY, head), Err(Rejection::Forbidden));
+    pool.set_origins(OriginPolicy::Any);
+    pool.set_allow(Some(list(&[A])));
+    assert_eq!(ask(&mut pool, PROXY, head), Err(Rejection::Forbidden));
+    let trusting = |ranges: &[&str]| Some((list(ranges), ForwardedHeader::XForwardedFor));
+    pool.set_proxies(trusting(&[PROXY])).unwrap();
+    ask(&mut pool, PROXY, head).unwrap();
+    assert_eq!(pool.set_proxies(trusting(&[])).unwrap_err().field(), "proxies");
+    ask(&mut pool, PROXY, head).unwrap();
+    pool.set_proxies(None).unwrap();
+    assert_eq!(ask(&mut pool, PROXY, head), Err(Rejection::Forbidden));
+    assert_eq!((pool.active(), pool.stats().closed_total), (3, 0), "who is in stays");
+}
+
+#[test]
+fn new_limits_count_what_is_there() {
+    let mut pool = server_with(ServerConfig { capacity: 64, ..ServerConfig::default() });
+    let first = knock(&mut pool, A).unwrap();
+    knock(&mut pool, A).unwrap();
+    let answering = pool.handle_incoming(at(0), ip(B)).unwrap();
+    assert!(pool.handle_request(at(0), answering, "/").is_ok());
+    let none = AddressLimitsConfig::default();
+    let two = AddressLimitsConfig { max_connections_per_address: Some(2), ..none.clone() };
+    assert!(pool.set_limits(at(0), AddressLimitsConfig { max_addresses: 0, ..none.clone() }).is_err());
+    pool.set_limits(at(0), two.clone()).unwrap();
+    pool.assert_consistent();
+    assert_eq!(knock(&mut pool, A), Err(Rejection::TooMany), "both of before count");
+    knock(&mut pool, B).unwrap();
+    assert_eq!(knock(&mut pool, B), Err(Rejection::TooMany), "so does a handshake");
+    assert!(pool.handle_accepted(at(0), answering, V1, 0).is_some());
+    assert_eq!(knock(&mut pool, B), Err(Rejection::TooMany), "and once only");
+    pool.handle_closed(at(0), first, DIED);
+    let third = knock(&mut pool, A).unwrap();
+    pool.set_limits(at(0), none).unwrap();
+    knock(&mut pool, A).unwrap();
+    pool.handle_closed(at(0), third, DIED);
+    pool.set_limits(at(0), two).unwrap();
+    assert_eq!(knock(&mut pool, A), Err(Rejection::TooMany), "what came and went without limits counts as well");
+    pool.flush(at(0));
+    knock(&mut pool, A).unwrap();
+    pool.assert_consistent();
+}
+
+#[test]
+fn a_rate_that_is_used_up_stays_so_under_new_limits() {
+    let rate = |burst| AddressLimitsConfig {
+        handshake_rate: Some(HandshakeRate { burst, refill: ms(100) }),
+        ..AddressLimitsConfig::default()
+    };
+    let mut pool = limited(rate(8));
+    for _ in 0..8 {
+        knock(&mut pool, A).unwrap();
+    }
+    pool.set_limits(at(0), rate(2)).unwrap();
+    assert_eq!(knock(&mut pool, A), Err(Rejection::TooMany));
+    let accept = pool.handle_incoming(at(100), ip(A)).unwrap();
+    assert!(pool.handle_request(at(100), accept, "/").is_ok(), "it does not pay for more than the new burst");
+    assert_eq!(knock(&mut pool, A), Err(Rejection::TooMany));
+}

@@ -105,7 +105,7 @@ fn who_is_believed_changes_while_the_pool_runs() {
     assert_eq!(pool.proxy_rule(before), ProxyRule::Ignored);
     assert!(pool.handle_request(at(0), before, "/").is_ok());
     let key = pool.handle_accepted(at(0), before, V1, 0);
-    pool.set_proxy_protocol(Some(ProxyProtocol::optional([ip(PROXY)])));
+    pool.set_proxy_protocol(Some(ProxyProtocol::optional([ip(PROXY)]))).unwrap();
     for (socket, rule) in [(PROXY, ProxyRule::Optional), (A, ProxyRule::Forbidden)] {
         let accept = incoming(&mut pool, socket);
         assert_eq!(pool.proxy_rule(accept), rule, "{socket}");
@@ -113,7 +113,7 @@ fn who_is_believed_changes_while_the_pool_runs() {
     let limits = AddressLimitsConfig { max_handshakes_per_address: Some(1), ..AddressLimitsConfig::default() };
     let mut limited = behind_proxy(ServerConfig { limits, ..ServerConfig::default() });
     let accept = incoming(&mut limited, PROXY);
-    limited.set_proxy_protocol(None);
+    limited.set_proxy_protocol(None).unwrap();
     limited.handle_accept_failed(at(0), accept);
     let accept = incoming(&mut limited, PROXY);
     assert_eq!(limited.handle_incoming(at(0), Some(ip(PROXY))), Err(Rejection::TooMany), "it is one of many now");

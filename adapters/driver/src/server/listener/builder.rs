@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::future::{AbortHandle, Abortable};
 use futures::stream::{BoxStream, Stream, StreamExt};
-use npws_core::{AllowList, ListenerConfig};
+use npws_core::{AllowList, HeadLimits, ListenerConfig};
 
 use super::entrance::Entrance;
 use super::{Listener, timer};
@@ -220,7 +220,7 @@ impl<R: Runtime> ListenerBuilder<R> {
         serve: impl FnOnce(Arc<Entrance<R>>) -> F,
     ) -> Result<Listener<R>, BuildError> {
         let runtime = self.find_runtime()?;
-        let front = Front::new(self.tcp, &self.tls)?;
+        let front = Front::new(self.tcp, &self.tls, HeadLimits::default())?;
         let machine = npws_core::Listener::new(self.config, rand::random())?;
         let (handle, registration) = AbortHandle::new_pair();
         let entrance = Entrance::new(machine, runtime.clone(), front, local_addr, handle);

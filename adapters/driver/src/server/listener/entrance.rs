@@ -137,7 +137,7 @@ impl<R: Runtime> Host<R> for Entrance<R> {
         &self.runtime
     }
 
-    fn front(&self) -> &Front {
+    fn front(&self) -> &Arc<Front> {
         &self.front
     }
 
@@ -149,7 +149,10 @@ impl<R: Runtime> Host<R> for Entrance<R> {
             state.under_way.insert(id, handle);
             Ok::<_, Rejection>(id)
         });
-        let Ok(id) = begun else { return };
+        let id = match begun {
+            Ok(id) => id,
+            Err(rejection) => return self.front.turn_away(&self.runtime, &self.clock, socket, rejection),
+        };
         let entrance = self.clone();
         self.runtime.spawn(async move {
             let receiving = entrance.receive(id, address, socket);
