@@ -1,0 +1,85 @@
+//! Too many from one address, and too many guesses.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Instant;
+
+use npws::Socket;
+use npws::tokio::Tokio;
+use npws_attacks::attackers::{ask, connect_from, crowd};
+use npws_attacks::victim::{CONNECTION, FLOOR, Victim};
+use npws_tests::testbed::until;
+use tokio_util::compat::TokioAsyncReadCompatExt;
+
+const ATTACKER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
+const NEIGHBOUR: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+const GOOD: usize = 20;
+
+/// Good peers from an address of their own.
+async fn neighbours(victim: &Victim, token: Option<&str>) -> npws::tokio::ClientPool {
+    let address = victim.address;
+    let mut builder = victim.client(GOOD).dialer(move |_| async move {
+        let stream = connect_from(NEIGHBOUR, address).await?;
+        Ok(Socket::new(stream.compat()))
+    });
+    if let Some(token) = token {
+        builder = builder.bearer_token(token);
+    }
+    let client = builder.connect().expect("the settings are valid");
+    until::<Tokio>("the good ones are all in", || client.active() == GOOD).await;
+    assert_eq!(client.stats().dial_failures.total(), 0, "{:?}", client.last_dial_error());
+    client
+}
+
+/// What came of an attacker: its socket, for as long as it holds on to it, and the status that it got.
+async fn status(source: IpAddr, address: SocketAddr, fields: String) -> (Option<tokio::net::TcpStream>, u16) {
+    let Ok(mut stream) = connect_from(source, address).await else { return (None, 0) };
+    match ask(&mut stream, &fields).await {
+        Ok(head) => (Some(stream), head.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default()),
+        Err(_) => (None, 0),
+    }
+}
+
+#[test]
+fn thousands_from_one_address_keep_no_other_out() {
+    const CROWD: usize = 3000;
+    const ALLOWED: usize = 100;
+    crate::attack(&format!("--max-connections-per-address {ALLOWED}"), |victim| async move {
+        let address = victim.address;
+        let outcomes = crowd(CROWD, move |_| status(ATTACKER, address, String::new())).await;
+        let got = |code| outcomes.iter().filter(|(_, status)| *status == code).count();
+        assert_eq!((got(101), got(429)), (ALLOWED, CROWD - ALLOWED));
+        let client = neighbours(&victim, None).await;
+        victim.pairs(&client).await;
+        let sent = format!("{CROWD} connections, of which {ALLOWED} are allowed");
+        let bound = FLOOR + (ALLOWED + 200 + GOOD) as u64 * CONNECTION;
+        victim.report("thousands from one address", &sent, &format!("{GOOD} of {GOOD} handshakes"), bound);
+        drop(outcomes);
+        victim.recovers(client).await;
+    });
+}
+
+#[test]
+fn tokens_are_guessed_no_faster_than_the_rate_of_an_address() {
+    const GUESSES: usize = 3000;
+    const RATE: usize = 50;
+    let arguments = format!("--token correct-horse-battery-staple --handshake-rate {RATE}");
+    crate::attack(&arguments, |victim| async move {
+        let begin = Instant::now();
+        let address = victim.address;
+        let outcomes = crowd(GUESSES, move |guess| {
+            status(ATTACKER, address, format!("Authorization: Bearer correct-horse-{guess}\r\n"))
+        })
+        .await;
+        let tried = RATE as f64 * (1.0 + begin.elapsed().as_secs_f64());
+        let got = |code| outcomes.iter().filter(|(_, status)| *status == code).count();
+        assert_eq!(got(401) + got(429), GUESSES, "nobody got in, and everybody got an answer");
+        assert!((1.0..=tried + 1.0).contains(&(got(401) as f64)), "{} were compared with the token", got(401));
+        let client = neighbours(&victim, Some("correct-horse-battery-staple")).await;
+        victim.pairs(&client).await;
+        let sent = format!("{GUESSES} guesses, of which {} were looked at", got(401));
+        let bound = FLOOR + (200 + GOOD) as u64 * CONNECTION;
+        victim.report("token guessing", &sent, &format!("{GOOD} of {GOOD} handshakes"), bound);
+        drop(outcomes);
+        victim.recovers(client).await;
+    });
+}
