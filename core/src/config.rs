@@ -7,8 +7,8 @@ use core::ops::RangeInclusive;
 use core::time::Duration;
 
 use crate::{
-    AddressLimitsConfig, AllowList, ConfigError, ForwardedHeader, LinkConfig, OriginPolicy, Policy, ProxyProtocol,
-    Tokens,
+    AddressLimitsConfig, AllowList, ConfigError, ForwardedHeader, HandshakeRate, LinkConfig, OriginPolicy, Policy,
+    ProxyProtocol, Tokens,
 };
 
 pub(crate) const COUNT: RangeInclusive<usize> = 1..=65_536;
@@ -114,6 +114,9 @@ pub struct ClientConfig {
     pub attempt_delay: Duration,
     /// How many dials may be under way at once: 1 to 65,536, 64 unless told.
     pub max_concurrent_dials: usize,
+    /// How fast dials may begin: as fast as the other limits let them, unless told. What a server that has restarted
+    /// sees of all its clients together is this, times their number. Whoever waits for a connection waits for it too.
+    pub dial_rate: Option<HandshakeRate>,
     /// The first and the longest pause after failed dials: each 1 ms to 1 h, `100 ms..=10 s` unless told.
     ///
     /// The pause doubles with every failure in a row and is drawn from the upper half, so that clients of one server
@@ -134,6 +137,7 @@ impl Default for ClientConfig {
             dial_timeout: Duration::from_secs(10),
             attempt_delay: Duration::from_millis(250),
             max_concurrent_dials: 64,
+            dial_rate: None,
             backoff: Duration::from_millis(100)..=Duration::from_secs(10),
             policy: Policy::default(),
             pool: PoolConfig::default(),
@@ -161,6 +165,7 @@ impl ClientConfig {
         within("dial_timeout", self.dial_timeout, SHORT)?;
         within("attempt_delay", self.attempt_delay, ATTEMPT)?;
         within("max_concurrent_dials", self.max_concurrent_dials, COUNT)?;
+        self.dial_rate.map_or(Ok(()), |rate| rate.validate("dial_rate"))?;
         both_within("backoff", &self.backoff, SHORT)?;
         self.pool.validate()
     }
@@ -291,6 +296,10 @@ mod tests {
             (ClientConfig { capacity: 0..=5, ..client.clone() }, "capacity is 0, accepted is 1 to 65536"),
             (ClientConfig { interval: none.clone(), ..client.clone() }, "interval is 0ns, accepted is 1ms to 3600s"),
             (ClientConfig { backoff: none, ..client.clone() }, "backoff is 0ns, accepted is 1ms to 3600s"),
+            (
+                ClientConfig { dial_rate: Some(HandshakeRate { burst: 0, refill: *DAY.start() }), ..client.clone() },
+                "dial_rate is a burst of 0, accepted is 1 to 1048576",
+            ),
             (
                 ClientConfig { dial_timeout: Duration::ZERO, ..client.clone() },
                 "dial_timeout is 0ns, accepted is 1ms to 3600s",

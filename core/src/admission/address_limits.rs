@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::IpAddr;
 
 use super::ip_range::mask;
-use super::{AddressLimitsConfig, HandshakeRate, Limited};
+use super::{AddressLimitsConfig, Limited};
 use crate::{ConfigError, Instant};
 
 /// How many refilled buckets are forgotten with each handshake: more than one, so that the memory of a flood shrinks
@@ -286,7 +286,7 @@ impl AddressLimits {
             return Err(Limited::ConnectionsOfAddress);
         }
         let full_at = match self.config.handshake_rate {
-            Some(rate) => take_one(rate, before.full_at, now).ok_or(Limited::Rate)?,
+            Some(rate) => rate.take_one(before.full_at, now).ok_or(Limited::Rate)?,
             None => before.full_at,
         };
         if known.is_some() {
@@ -338,12 +338,6 @@ pub(crate) fn group(address: IpAddr) -> IpAddr {
 
 fn reaches(count: usize, limit: Option<usize>) -> bool {
     limit.is_some_and(|limit| count >= limit)
-}
-
-/// When the bucket will be full after one more handshake, unless it is empty.
-fn take_one(rate: HandshakeRate, full_at: Instant, now: Instant) -> Option<Instant> {
-    let full_at = full_at.max(now) + rate.refill;
-    (full_at - now <= rate.refill.saturating_mul(rate.burst)).then_some(full_at)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 use core::time::Duration;
 
-use crate::ConfigError;
+use crate::{ConfigError, Instant};
 
 const COUNT: RangeInclusive<usize> = 1..=1 << 20;
 const REFILL: RangeInclusive<Duration> = Duration::from_micros(1)..=Duration::from_secs(3600);
@@ -78,7 +78,7 @@ impl AddressLimitsConfig {
                 return Err(ConfigError::new(field, format!("{value}"), "1 to 1048576"));
             }
         }
-        self.handshake_rate.map_or(Ok(()), |rate| rate.validate())
+        self.handshake_rate.map_or(Ok(()), |rate| rate.validate("handshake_rate"))
     }
 }
 
@@ -112,20 +112,27 @@ impl HandshakeRate {
     /// When `rate` is not 1 to 1,000,000, or `burst` not 1 to 1,048,576.
     pub fn per_second(rate: u32, burst: u32) -> Result<Self, ConfigError> {
         if !(1..=1_000_000).contains(&rate) {
-            return Err(ConfigError::new("handshake_rate", format!("{rate} per second"), "1 to 1000000 per second"));
+            return Err(ConfigError::new("rate", format!("{rate} per second"), "1 to 1000000 per second"));
         }
         let rate = Self { burst, refill: Duration::from_secs(1) / rate };
-        rate.validate().map(|()| rate)
+        rate.validate("rate").map(|()| rate)
     }
 
-    fn validate(&self) -> Result<(), ConfigError> {
+    /// `field` is what the configuration calls it.
+    pub(crate) fn validate(&self, field: &'static str) -> Result<(), ConfigError> {
         if !usize::try_from(self.burst).is_ok_and(|burst| COUNT.contains(&burst)) {
-            return Err(ConfigError::new("handshake_rate", format!("a burst of {}", self.burst), "1 to 1048576"));
+            return Err(ConfigError::new(field, format!("a burst of {}", self.burst), "1 to 1048576"));
         }
         if !REFILL.contains(&self.refill) {
-            return Err(ConfigError::new("handshake_rate", format!("one every {:?}", self.refill), "1µs to 3600s"));
+            return Err(ConfigError::new(field, format!("one every {:?}", self.refill), "1µs to 3600s"));
         }
         Ok(())
+    }
+
+    /// When a bucket that is full at `full_at` will be full after one more handshake, unless it is empty.
+    pub(crate) fn take_one(self, full_at: Instant, now: Instant) -> Option<Instant> {
+        let full_at = full_at.max(now) + self.refill;
+        (full_at - now <= self.refill.saturating_mul(self.burst)).then_some(full_at)
     }
 }
 

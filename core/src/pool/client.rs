@@ -8,6 +8,7 @@ use core::time::Duration;
 use super::controller::Controller;
 use super::dial::{DialFailure, DialFailures, DialId};
 use super::exchange::Exchange;
+use super::pace::Pace;
 use super::registry::ConnectionKey;
 use super::{ClientPool, Output, Pool, Side, Stats, Steps};
 use crate::backoff::Backoff;
@@ -28,6 +29,7 @@ pub struct Dialing {
     config: ClientConfig,
     controller: Controller,
     backoff: Backoff,
+    pace: Pace,
     jitter: Jitter,
     /// The dials under way, each with its deadline.
     dials: BTreeMap<DialId, Instant>,
@@ -40,7 +42,7 @@ pub struct Dialing {
     lull: Option<Instant>,
     /// How many connections had come when a round or a lull began: those that came later are fresh.
     seasoned: u64,
-    /// Dials that the last round owes because of the dial limit.
+    /// Dials that the last round owes because of the dial limit or the rate.
     owed: usize,
     began: u64,
     failures: DialFailures,
@@ -68,6 +70,7 @@ impl<C> ClientPool<C> {
         let side = Dialing {
             controller: Controller::new(config.policy, config.capacity.clone(), config.interval.clone()),
             backoff: Backoff::new(config.backoff.clone()),
+            pace: Pace::new(config.dial_rate),
             jitter: Jitter::new(seed),
             dials: BTreeMap::new(),
             next_round: now,
@@ -183,8 +186,9 @@ impl Dialing {
         let room = self.config.max_concurrent_dials.saturating_sub(self.dials.len());
         // While the server fails, one dial at a time asks whether it is back.
         let room = if self.backoff.is_failing() { room.min(1) } else { room };
-        let count = wanted.min(room);
-        for _ in 0..count {
+        let mut count = 0;
+        while count < wanted.min(room) && self.pace.take_one(now) {
+            count += 1;
             self.dial(exchange, now);
         }
         self.owed = wanted - count;
@@ -263,9 +267,13 @@ impl<C> Steps<C> for Dialing {
         let deadline = self.first_deadline().map(|(deadline, _)| deadline);
         let has_room = self.dials.len() < self.config.max_concurrent_dials;
         let may_dial = !self.is_held && has_room && self.missing(exchange) > 0;
-        let retry = self.backoff.until().filter(|_| may_dial);
-        let lull = self.lull.filter(|_| may_dial && exchange.waiters.wanting_connections() > 0);
-        [deadline, retry, lull, Some(self.next_round)].into_iter().flatten().min()
+        let is_wanted = exchange.waiters.wanting_connections() > 0;
+        let lull = self.lull.filter(|_| may_dial && is_wanted);
+        let pace = self.pace.next();
+        let retry = self.backoff.until().filter(|_| may_dial).map(|until| pace.map_or(until, |pace| until.max(pace)));
+        let is_due = self.owed > 0 || is_wanted && self.lull.is_none();
+        let paced = pace.filter(|_| may_dial && is_due && !self.backoff.is_failing());
+        [deadline, retry, lull, paced, Some(self.next_round)].into_iter().flatten().min()
     }
 
     fn handle_timeout(&mut self, exchange: &mut Exchange<C>, now: Instant) {

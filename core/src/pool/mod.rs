@@ -16,6 +16,7 @@ mod inputs;
 mod listener;
 mod looks;
 mod output;
+mod pace;
 mod proxied;
 mod registry;
 mod request;

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
-use npws_core::{ClientConfig, Policy};
+use npws_core::{ClientConfig, HandshakeRate, Policy};
 
 use super::DialTarget;
 use super::dial::{Dialer, Resolver};
@@ -133,6 +133,22 @@ impl<R: Runtime> ClientPoolBuilder<R> {
     /// ```
     pub fn max_concurrent_dials(mut self, limit: usize) -> Self {
         self.config.max_concurrent_dials = limit;
+        self
+    }
+
+    /// How fast dials may begin: as fast as the other limits let them, unless told. What a server that has restarted
+    /// sees of all its clients together is this, times their number. Whoever waits for a connection waits for it too.
+    ///
+    /// ```
+    /// # use npws_driver::{ClientPoolBuilder, ConfigError, Runtime};
+    /// use npws_driver::HandshakeRate;
+    ///
+    /// fn configure<R: Runtime>(builder: ClientPoolBuilder<R>) -> Result<ClientPoolBuilder<R>, ConfigError> {
+    ///     Ok(builder.dial_rate(HandshakeRate::per_second(20, 10)?))
+    /// }
+    /// ```
+    pub fn dial_rate(mut self, rate: HandshakeRate) -> Self {
+        self.config.dial_rate = Some(rate);
         self
     }
 

@@ -1,6 +1,7 @@
 use core::time::Duration;
 
 use super::*;
+use crate::HandshakeRate;
 
 mod model;
 

@@ -10,6 +10,7 @@ mod freshness;
 mod halves;
 mod lifecycle;
 mod listener;
+mod pace;
 mod proxy_protocol;
 mod server;
 mod steering;

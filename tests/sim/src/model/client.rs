@@ -55,6 +55,7 @@ fn check(ops: &[Op], opens: bool) {
         backoff: ms(PAUSE)..=ms(500),
         policy: Policy::Fixed,
         pool: short_lived(opens),
+        ..ClientConfig::default()
     };
     let common = config.pool.clone();
     let pool = ClientPool::new(config, 1, Instant::ZERO);
