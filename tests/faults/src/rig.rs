@@ -1,35 +1,22 @@
-//! tokio with a clock that can leap and names that can be moved.
+//! tokio with a clock that can leap.
 
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use npws::Runtime;
 use npws::tokio::Tokio;
 use tokio::sync::watch;
 
-/// tokio, but for what it says of the time and of names. Clones share both.
+/// tokio, but for the time, which clones share.
 #[derive(Debug, Clone)]
 pub struct Rig {
     tokio: Tokio,
-    addresses: Arc<Mutex<Vec<SocketAddr>>>,
     leap: watch::Sender<Duration>,
 }
 
 impl Rig {
-    /// On the current runtime, and every name stands for `addresses`.
-    pub fn new(addresses: &[SocketAddr]) -> Self {
-        let tokio = Tokio::current().expect("the test runs on tokio");
-        Self { tokio, addresses: Arc::new(Mutex::new(addresses.to_vec())), leap: watch::Sender::new(Duration::ZERO) }
-    }
-
-    /// From now on every name stands for these.
-    pub fn rename(&self, addresses: &[SocketAddr]) {
-        *self.addresses.lock().unwrap() = addresses.to_vec();
-    }
-
     /// It is suddenly so much later, as after a suspension that the clock counts.
     pub fn leap(&self, by: Duration) {
         self.leap.send_modify(|leap| *leap += by);
@@ -41,7 +28,7 @@ impl Runtime for Rig {
     type Listener = <Tokio as Runtime>::Listener;
 
     fn current() -> io::Result<Self> {
-        Ok(Self::new(&[]))
+        Ok(Self { tokio: Tokio::current()?, leap: watch::Sender::new(Duration::ZERO) })
     }
 
     fn now(&self) -> Instant {
@@ -66,8 +53,8 @@ impl Runtime for Rig {
         self.tokio.spawn(future);
     }
 
-    async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(self.addresses.lock().unwrap().clone())
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        self.tokio.resolve(host, port).await
     }
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {

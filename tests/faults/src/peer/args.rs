@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use npws::TcpOptions;
 use npws::tokio::{ClientPool, ServerPool};
+use npws::{HandshakeRate, TcpOptions};
 
 use humantime::parse_duration as duration;
 
@@ -39,6 +39,9 @@ pub(crate) struct Args {
     longest_backoff: Duration,
     #[arg(long, default_value_t = 64)]
     dials: usize,
+    /// How many dials a second may begin, of which this many at once.
+    #[arg(long, num_args = 2)]
+    dial_rate: Option<Vec<u32>>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -68,7 +71,12 @@ impl Args {
     }
 
     pub(crate) fn connect(&self) -> ClientPool {
-        with_common!(ClientPool::builder(&*self.address), self)
+        let builder = with_common!(ClientPool::builder(&*self.address), self);
+        let builder = match self.dial_rate.as_deref() {
+            Some(&[rate, burst]) => builder.dial_rate(HandshakeRate::per_second(rate, burst).expect("a rate")),
+            _ => builder,
+        };
+        builder
             .capacity(self.capacity..=self.capacity)
             .interval(self.interval..=self.interval)
             .dial_timeout(self.dial_timeout)
