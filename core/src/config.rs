@@ -202,6 +202,9 @@ pub struct ServerConfig {
     /// The proxies, at least one, that say in front of a connection where it comes from, in the PROXY protocol. Unless
     /// told, every connection comes from where its socket does.
     pub proxy_protocol: Option<ProxyProtocol>,
+    /// Whether the control ID is given at all. It is unless told: v1 peers find each other by it. Several servers behind
+    /// one address must not, since a client would take the connection of one for that of another.
+    pub control_id: bool,
     /// The first and the longest pause after failures of the listener: each 1 ms to 1 h, `10 ms..=1 s` unless told.
     pub backoff: RangeInclusive<Duration>,
     /// What both kinds of pool can be told.
@@ -220,6 +223,7 @@ impl Default for ServerConfig {
             limits: AddressLimitsConfig::default(),
             proxies: None,
             proxy_protocol: None,
+            control_id: true,
             backoff: Duration::from_millis(10)..=Duration::from_secs(1),
             pool: PoolConfig::default(),
         }
@@ -246,6 +250,9 @@ impl ServerConfig {
         }
         trusting("proxies", self.proxies.as_ref().map(|(trusted, _)| trusted))?;
         trusting("proxy_protocol", self.proxy_protocol.as_ref().map(ProxyProtocol::trusted))?;
+        if self.pool.control_channel && !self.control_id {
+            return Err(ConfigError::new("control_id", "off", "on, as there is a control channel"));
+        }
         self.limits.validate()?;
         self.pool.validate()
     }

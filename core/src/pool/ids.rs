@@ -8,7 +8,10 @@ use crate::{ConnectionId, IdSource, Role};
 const TRIES: usize = 100;
 
 /// A source of IDs, kept apart so that `Debug` is not asked of it.
-pub(super) struct Ids<I>(I);
+pub(super) struct Ids<I> {
+    source: I,
+    gives_control: bool,
+}
 
 impl<I> fmt::Debug for Ids<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -17,20 +20,21 @@ impl<I> fmt::Debug for Ids<I> {
 }
 
 impl<I: IdSource> Ids<I> {
-    pub(super) fn new(source: I) -> Self {
-        Self(source)
+    pub(super) fn new(source: I, gives_control: bool) -> Self {
+        Self { source, gives_control }
     }
 
-    /// An ID that is not alive: the control ID if that is free, and otherwise one that is `owner`'s to take next.
+    /// An ID that is not alive: the control ID if that is given and free, and otherwise one that is `owner`'s to take
+    /// next.
     pub(super) fn new_id(
         &mut self,
         owner: Option<Role>,
         is_alive: impl Fn(ConnectionId) -> bool,
     ) -> Option<ConnectionId> {
-        if !is_alive(ConnectionId::CONTROL) {
+        if self.gives_control && !is_alive(ConnectionId::CONTROL) {
             return Some(ConnectionId::CONTROL);
         }
-        (0..TRIES).map(|_| owned_by(owner, self.0.next_id())).find(|id| !is_alive(*id))
+        (0..TRIES).map(|_| owned_by(owner, self.source.next_id())).find(|id| !id.is_control() && !is_alive(*id))
     }
 }
 

@@ -60,7 +60,7 @@ impl<C, I: IdSource> ServerPool<C, I> {
         config.validate()?;
         let exchange = Exchange::new(Role::Server, config.pool.clone());
         let side = Accepting {
-            ids: Ids::new(ids),
+            ids: Ids::new(ids, config.control_id),
             jitter: Jitter::new(seed),
             backoff: Backoff::new(config.backoff.clone()),
             accepts: Accepts::default(),

@@ -36,6 +36,8 @@ pub struct ClientOptions {
     /// How often to give a sign of life: to a v2 server while the target is being connected to, to a v1 server on the
     /// control connection.
     pub heartbeat: Duration,
+    /// Whether to say so when there is no control connection. Servers that share an address give none.
+    pub expects_control: bool,
     /// Who is told of connections taken.
     pub observer: Option<Arc<dyn Observer>>,
 }
@@ -46,6 +48,7 @@ impl Default for ClientOptions {
             take_timeout: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(10),
             heartbeat: Duration::from_secs(5),
+            expects_control: true,
             observer: None,
         }
     }
@@ -188,7 +191,7 @@ async fn take_control(shared: &Shared, speaks_v2: bool) -> Option<Connection> {
             Err(TakeError::Closed | TakeError::Draining) => return None,
             Err(_) => match shared.pool.last_dial_error().filter(|_| !shared.pool.ready()) {
                 Some(error) => tracing::warn!("no connection to the server: {}", causes(&*error)),
-                None if speaks_v2 => {}
+                None if speaks_v2 || !shared.options.expects_control => {}
                 None => tracing::info!("no control connection: a v1 server serves one client at a time"),
             },
         }

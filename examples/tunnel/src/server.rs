@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use npws::tokio::ServerPool;
 use npws::{Connection, PeerGeneration, TakeError};
 use tokio::io::AsyncRead;
@@ -12,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::answer::Answer;
 use crate::control::MISSED_SIGNS;
@@ -25,6 +27,8 @@ use crate::status;
 
 /// After a failed accept, which means that the process is out of file descriptors more often than not.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How many users can have connected without having been accepted yet: as many as the system keeps waiting.
+const MAX_LATE: usize = 4096;
 
 /// What a [`TunnelServer`] can be told.
 #[derive(Debug, Clone)]
@@ -73,6 +77,8 @@ struct Shared {
     flushed: Mutex<Instant>,
     counters: Counters,
     carried: TaskTracker,
+    /// The door, and the users who wait for a connection: while there are any, the pool must go on.
+    coming: TaskTracker,
     abort: CancellationToken,
 }
 
@@ -88,6 +94,7 @@ impl TunnelServer {
             flushed: Mutex::new(Instant::now()),
             counters: Counters::default(),
             carried: TaskTracker::new(),
+            coming: TaskTracker::new(),
             abort: CancellationToken::new(),
         });
         let stop = CancellationToken::new();
@@ -97,7 +104,7 @@ impl TunnelServer {
             abort.run_until_cancelled(sessions.keep(pool, options.heartbeat, options.observer.as_deref())).await;
         });
         let (accepting, stopped) = (shared.clone(), stop.clone());
-        tokio::spawn(async move { stopped.run_until_cancelled(accept(&accepting, public)).await });
+        shared.coming.spawn(async move { accept(&accepting, public, &stopped).await });
         Self { shared, stop }
     }
 
@@ -113,12 +120,19 @@ impl TunnelServer {
         self.shared.carried.len()
     }
 
-    /// Takes no more users, and ends when the last one has left, after `limit` at the latest. Returns how many were cut
-    /// then.
+    /// Takes no more users, asks v2 clients to give idle connections up as soon as nobody waits for one, and ends when the
+    /// last user has left, after `limit` at the latest. Returns how many were cut then.
     pub async fn drain(&self, limit: Duration) -> usize {
         self.stop.cancel();
+        self.shared.coming.close();
         self.shared.carried.close();
-        let _ = timeout(limit, self.shared.carried.wait()).await;
+        let _ = timeout(limit, async {
+            self.shared.coming.wait().await;
+            // It goes on without its future: v1 clients cannot be asked, and nobody needs to wait for them.
+            let _ = self.shared.pool.drain(limit).now_or_never();
+            self.shared.carried.wait().await;
+        })
+        .await;
         let left = self.users();
         self.abort();
         left
@@ -138,28 +152,40 @@ impl Drop for TunnelServer {
     }
 }
 
-async fn accept(shared: &Arc<Shared>, public: TcpListener) {
-    loop {
-        match public.accept().await {
-            Ok((user, address)) => {
-                let shared = shared.clone();
-                shared.clone().carried.spawn(async move {
-                    shared.abort.run_until_cancelled(shared.serve(user, address)).await;
-                });
-            }
+/// Takes users until `stopped`, and those who had connected by then.
+async fn accept(shared: &Arc<Shared>, public: TcpListener, stopped: &CancellationToken) {
+    while let Some(accepted) = stopped.run_until_cancelled(public.accept()).await {
+        match accepted {
+            Ok((user, address)) => shared.welcome(user, address),
             Err(error) => {
                 tracing::warn!("cannot accept a user: {error}");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+                stopped.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;
+            }
+        }
+    }
+    if let Ok(public) = public.into_std() {
+        for (user, address) in std::iter::from_fn(|| public.accept().ok()).take(MAX_LATE) {
+            if user.set_nonblocking(true).is_ok()
+                && let Ok(user) = TcpStream::from_std(user)
+            {
+                shared.welcome(user, address);
             }
         }
     }
 }
 
 impl Shared {
-    async fn serve(&self, user: TcpStream, address: SocketAddr) {
-        let mut user = Unfinished::new(user);
+    fn welcome(self: &Arc<Self>, user: TcpStream, address: SocketAddr) {
+        let (shared, user, waiting) = (self.clone(), Unfinished::new(user), self.coming.token());
+        self.carried.spawn(async move {
+            shared.abort.run_until_cancelled(shared.serve(user, address, waiting)).await;
+        });
+    }
+
+    async fn serve(&self, mut user: Unfinished, address: SocketAddr, waiting: TaskTrackerToken) {
         let _ = user.set_nodelay(true);
         let joined = timeout(self.options.patience, self.join(&mut user)).await;
+        drop(waiting);
         let refusal = match joined {
             Ok(Ok((connection, start))) => {
                 count(&self.counters.carried);

@@ -213,6 +213,21 @@ impl<R: Runtime> ServerPoolBuilder<R> {
         self
     }
 
+    /// Whether the control ID `00000000` is given at all; on unless told. Turn it off where several servers stand behind
+    /// one address, since a client would take the control ID of one for that of another. Its peers must speak v2 then,
+    /// and [`accept`](crate::Pool::accept) what was taken.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+    ///     builder.control_id(false)
+    /// }
+    /// ```
+    pub fn control_id(mut self, on: bool) -> Self {
+        self.config.control_id = on;
+        self
+    }
+
     /// Plain unless told.
     ///
     /// ```

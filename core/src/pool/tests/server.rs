@@ -50,6 +50,18 @@ fn a_peer_learns_that_it_may_not_come_before_anything_else_of_the_pool() {
 }
 
 #[test]
+fn a_server_that_shares_its_address_never_gives_the_control_id() {
+    let mut ids = [0_u32, 7, 0, 7, 0, 9].into_iter();
+    let config = ServerConfig { capacity: 2, control_id: false, ..ServerConfig::default() };
+    let source = move || ids.next().unwrap().to_be_bytes();
+    let mut pool = ServerPool::new(config.clone(), Box::new(source) as Box<dyn FnMut() -> [u8; 4]>, 7).unwrap();
+    let given = [V1, V2].map(|peer| accept(&mut pool, at(0), peer).id());
+    assert_eq!(given, [7, 9].map(|id: u32| ConnectionId::from_bytes(id.to_be_bytes())));
+    let pool = PoolConfig { control_channel: true, ..PoolConfig::default() };
+    assert_eq!(ServerConfig { pool, ..config }.validate().unwrap_err().field(), "control_id");
+}
+
+#[test]
 fn an_allowed_address_is_known_in_its_mapped_form_too() {
     let config = ServerConfig { allow: Some([FRIEND].into()), ..ServerConfig::default() };
     let mut pool = server_with(config);

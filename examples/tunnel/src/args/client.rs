@@ -73,6 +73,10 @@ pub struct ClientArgs {
     #[arg(long)]
     v1: bool,
 
+    /// Expect no control connection: the servers behind --server are several, and give none.
+    #[arg(long, conflicts_with = "v1")]
+    no_control: bool,
+
     /// How many connections to keep ready at least.
     #[arg(long, value_name = "COUNT", help_heading = "Pool", default_value_t = 16)]
     min: usize,
@@ -88,6 +92,11 @@ pub struct ClientArgs {
     /// The longest time between refills.
     #[arg(long, value_name = "TIME", help_heading = "Pool", default_value = "1s", value_parser = humantime::parse_duration)]
     max_interval: Duration,
+
+    /// Replace connections that have been ready for so long, with v2. Through a load balancer a server that was restarted
+    /// gets its share in this time; never unless told.
+    #[arg(long, value_name = "TIME", help_heading = "Pool", value_parser = humantime::parse_duration)]
+    max_idle_age: Option<Duration>,
 
     /// How long setting up one connection may take.
     #[arg(long, value_name = "TIME", help_heading = "Pool", default_value = "10s", value_parser = humantime::parse_duration)]
@@ -156,6 +165,7 @@ impl ClientArgs {
         let options = ClientOptions {
             connect_timeout: self.connect_timeout,
             heartbeat: self.heartbeat,
+            expects_control: !self.no_control,
             ..ClientOptions::default()
         };
         let client = TunnelClient::start(pool, self.target, options);
@@ -171,6 +181,9 @@ impl ClientArgs {
             .v2(!self.v1)
             .path(&self.path)
             .tls(self.tls()?);
+        if let Some(age) = self.max_idle_age {
+            builder = builder.max_idle_age(age);
+        }
         if let Some(ProxyUrl(url)) = &self.proxy {
             builder = builder.proxy(Proxy::from_url(url).map_err(|error| Failure::Usage(error.to_string()))?);
         }

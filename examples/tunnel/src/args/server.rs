@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use npws::tokio::ServerPool;
-use npws::{IpRange, ServerTls, Tokens};
+use npws::{AllowList, ForwardedHeader, IpRange, ServerTls, Tokens};
 use tokio::net::TcpListener;
 
 use crate::{Failure, ServerOptions, Shutdown, TunnelServer, run_until_shutdown};
@@ -19,8 +19,9 @@ Examples:
     npws-tunnel server --listen [::]:8443 --public [::]:8080 --cert chain.pem --key key.pem \\
       --client-ca ca.pem --allow 198.51.100.0/24 --path /tunnel
 
-  Behind a proxy that ends TLS:
-    npws-tunnel server --listen 127.0.0.1:8081 --public 0.0.0.0:8080 --plain";
+  One of several behind nginx or HAProxy, which end TLS (examples/reverse-proxy has their configurations):
+    npws-tunnel server --listen 127.0.0.1:9001 --public 127.0.0.1:9101 --plain --path /tunnel --no-control \
+      --trusted-proxy 127.0.0.1";
 
 /// Where to listen, and how.
 #[derive(Debug, Args)]
@@ -42,6 +43,11 @@ pub struct ServerArgs {
     /// clients that do; one end with this flag is enough.
     #[arg(long)]
     v1: bool,
+
+    /// Give no control connection, for several servers behind one address. Clients must speak v2 then, and be told the
+    /// same.
+    #[arg(long, conflicts_with = "v1")]
+    no_control: bool,
 
     /// Serve plain ws, without TLS.
     #[arg(long, help_heading = "TLS", conflicts_with_all = ["self_signed", "cert", "client_ca"])]
@@ -67,6 +73,11 @@ pub struct ServerArgs {
     /// Serve clients from this address or CIDR block; others get 403. May be repeated. Any address unless told.
     #[arg(long, value_name = "IP[/LEN]", help_heading = "Admission")]
     allow: Vec<IpRange>,
+
+    /// Take the client's address from the X-Forwarded-For of the proxy with this address or in this CIDR block, for --allow.
+    /// May be repeated.
+    #[arg(long, value_name = "IP[/LEN]", help_heading = "Admission")]
+    trusted_proxy: Vec<IpRange>,
 
     /// Serve clients that present one of the tokens in this file, one a line; others get 401.
     #[arg(long, value_name = "FILE", help_heading = "Admission")]
@@ -142,7 +153,8 @@ impl ServerArgs {
     async fn pool(&self, tls: &ServerTls) -> Result<ServerPool, Failure> {
         let mut builder = ServerPool::builder()
             .capacity(self.capacity)
-            .control_channel(true)
+            .control_channel(!self.no_control)
+            .control_id(!self.no_control)
             .v2(!self.v1)
             .handshake_timeout(self.handshake_timeout)
             .tls(tls.clone());
@@ -152,6 +164,10 @@ impl ServerArgs {
         }
         for range in &self.allow {
             builder = builder.allow(*range);
+        }
+        if !self.trusted_proxy.is_empty() {
+            let trusted: AllowList = self.trusted_proxy.iter().copied().collect();
+            builder = builder.behind_proxies(trusted, ForwardedHeader::XForwardedFor);
         }
         if let Some(path) = &self.token_file {
             builder =

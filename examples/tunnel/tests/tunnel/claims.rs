@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use npws::Connection;
 use npws::tokio::ClientPool;
+use npws::{Connection, ConnectionId};
 use npws_tunnel::ServerOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -134,4 +134,52 @@ async fn several_clients_serve_at_once_and_need_no_control_connection() {
         assert_eq!(exchange(&mut server.user().await, "rest").await.unwrap(), "REST");
     }
     assert_eq!(server.tunnel.counts().failed, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_draining_server_gives_idle_connections_up_while_its_users_go_on() {
+    let server = Server::start(Way::V2, ServerOptions::default()).await;
+    let client = server.pool();
+    let _control = client.take(ConnectionId::CONTROL, LIMIT).await.unwrap();
+    let mut user = server.user().await;
+    let mut connection = accept(&client).await;
+    connection.write_all(b"+").await.unwrap();
+    client.wait_ready(LIMIT).await.unwrap();
+    let draining = tokio::spawn(async move { server.tunnel.drain(LIMIT).await });
+    let given_up = async {
+        while client.active() > 0 || client.stats().dial_failures.total() == 0 {
+            tokio::task::yield_now().await
+        }
+    };
+    timeout(LIMIT, given_up).await.unwrap();
+    let mut heard = [0; 5];
+    user.write_all(b"there").await.unwrap();
+    timeout(LIMIT, connection.read_exact(&mut heard)).await.unwrap().unwrap();
+    connection.write_all(b"and b").await.unwrap();
+    timeout(LIMIT, user.read_exact(&mut heard)).await.unwrap().unwrap();
+    user.shutdown().await.unwrap();
+    connection.shutdown().await.unwrap();
+    assert_eq!(timeout(LIMIT, draining).await.unwrap().unwrap(), 0, "nobody was cut");
+}
+
+/// On one thread, so that the server cannot have accepted the user by the time that it drains.
+#[tokio::test]
+async fn who_has_connected_when_a_drain_begins_is_served() {
+    let server = Server::start(Way::V2, ServerOptions::default()).await;
+    let client = server.pool();
+    client.wait_ready(LIMIT).await.unwrap();
+    let late = std::net::TcpStream::connect(server.public).unwrap();
+    late.set_nonblocking(true).unwrap();
+    let mut late = TcpStream::from_std(late).unwrap();
+    let serving = async {
+        let mut connection = accept(&client).await;
+        connection.write_all(b"+hello").await.unwrap();
+        connection.close().await;
+        let mut heard = String::new();
+        late.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "hello");
+        late.shutdown().await.unwrap();
+    };
+    let (left, _) = timeout(LIMIT, async { tokio::join!(server.tunnel.drain(LIMIT), serving) }).await.unwrap();
+    assert_eq!(left, 0);
 }
