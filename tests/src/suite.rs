@@ -172,7 +172,8 @@ macro_rules! conformance {
                 plain_and_tls_do_not_mix;
             renewal:
                 a_new_certificate_is_presented_and_what_is_idle_lives_on
-                a_broken_certificate_leaves_the_old_one_in_place;
+                a_broken_certificate_leaves_the_old_one_in_place
+                an_old_session_does_not_let_in_who_is_no_longer_trusted;
             client_certificates:
                 a_client_with_the_right_certificate_is_let_in_and_known
                 a_client_without_a_certificate_learns_that_it_needs_one

@@ -1,8 +1,9 @@
 //! A new certificate while the pool is in use.
 
-use npws::{ClientTls, ServerTls, TlsConfigError};
+use npws::{AcceptError, ClientTls, ServerTls, TlsConfigError, TlsError};
 
-use crate::pools::{bind, client, server, take_pair, talk};
+use crate::certificates::Authority;
+use crate::pools::{NEVER, bind, client, server, take_pair, talk};
 use crate::testbed::{Testbed, until};
 
 fn certificate() -> ServerTls {
@@ -33,4 +34,31 @@ pub async fn a_broken_certificate_leaves_the_old_one_in_place<R: Testbed>() {
     assert!(matches!(server.set_tls(broken), Err(TlsConfigError::BadPrivateKey { .. })));
     let client = client::<R>(address, 1).tls(ClientTls::pinned(old.fingerprint().unwrap())).connect().unwrap();
     until::<R>("the old one is still good", || client.active() == 1).await;
+}
+
+pub async fn an_old_session_does_not_let_in_who_is_no_longer_trusted<R: Testbed>() {
+    let (authority, other) = (Authority::default(), Authority::default());
+    let certificate = authority.server("127.0.0.1").server_tls();
+    let (server, address) =
+        bind(server::<R>().capacity(4).tls(certificate.clone().client_ca_pem(authority.pem()).unwrap())).await;
+    let own = authority.client();
+    let tls = authority.trusting_client();
+    let tls = tls.client_certificate_pem(own.certificate.as_bytes(), own.key.as_bytes()).unwrap();
+    let client = client::<R>(address, 1).tls(tls).backoff(NEVER..=NEVER).connect().unwrap();
+    let (accepted, dialed) = take_pair(&server, &client).await;
+    assert!(!dialed.tls().unwrap().is_resumed());
+    let (resumed, _dialed) = take_pair(&server, &client).await;
+    let info = resumed.tls().unwrap();
+    assert!(info.is_resumed(), "the client has a session to come back with");
+    assert_eq!(info.peer_fingerprint(), Some(own.fingerprint()), "which stands for the certificate");
+
+    until::<R>("it is full again", || server.active() == 1 && client.active() == 1).await;
+    let failed = server.stats().accept_failures;
+    server.set_tls(certificate.client_ca_pem(other.pem()).unwrap()).unwrap();
+    server.flush();
+    until::<R>("the next dial has failed", || server.stats().accept_failures > failed).await;
+    let error = server.last_accept_error().unwrap();
+    assert!(matches!(&*error, AcceptError::Tls(TlsError::UntrustedIssuer)), "{error}");
+    assert_eq!(server.active(), 0);
+    drop(accepted);
 }

@@ -40,12 +40,13 @@ impl<R: Runtime> ClientPoolBuilder<R> {
     pub fn connect(mut self) -> Result<ClientPool<R>, BuildError> {
         self.settings.validate(&self.config.pool)?;
         let target = address::parse(&self.address)?;
-        let tls = match self.tls.build()? {
+        let connections = *self.config.capacity.end();
+        let tls = match self.tls.build(connections)? {
             None => None,
             Some(config) => Some((config, self.tls_name(&target.host)?)),
         };
         let request = self.upgrade_request()?;
-        let route = self.proxy.take().map(|proxy| Route::new(proxy, &target)).transpose()?;
+        let route = self.proxy.take().map(|proxy| Route::new(proxy, &target, connections)).transpose()?;
         let runtime = match self.runtime {
             Some(runtime) => runtime,
             None => R::current().map_err(BuildError::NoRuntime)?,

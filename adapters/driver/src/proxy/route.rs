@@ -22,8 +22,8 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    /// Checks `proxy`, and that it can be asked for `target`.
-    pub(crate) fn new(proxy: Proxy, target: &DialTarget) -> Result<Self, BuildError> {
+    /// Checks `proxy`, and that it can be asked for `target`, by as many connections as this at once.
+    pub(crate) fn new(proxy: Proxy, target: &DialTarget, connections: usize) -> Result<Self, BuildError> {
         let Proxy { protocol, address, credentials, tls } = proxy;
         if let Some(credentials) = &credentials {
             credentials.validate(protocol)?;
@@ -31,7 +31,7 @@ impl Route {
         if target.host.len() > socks5::MAX_NAME || target.host.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(ConfigError::new("address", &target.host, "a host that a proxy can be asked for").into());
         }
-        let tls = match tls.build()? {
+        let tls = match tls.build(connections)? {
             None => None,
             Some(config) => {
                 let name = ServerName::try_from(address.host.clone())

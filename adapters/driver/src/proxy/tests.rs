@@ -32,7 +32,7 @@ fn socks5() -> Proxy {
 /// Answers in pieces of `piece` bytes, hangs up after the last, and gives what was then left to read.
 fn ask(proxy: Proxy, host: &str, steps: &[Step<'_>], piece: usize) -> Result<Vec<u8>, ProxyError> {
     let target = target(host);
-    let route = Route::new(proxy, &target).unwrap();
+    let route = Route::new(proxy, &target, 1).unwrap();
     let (near, mut far) = pipe(1 << 20);
     let mut opening = Box::pin(route.open(Socket::new(near), &target));
     let mut opened = None;
@@ -143,7 +143,7 @@ fn connect_reads_a_bounded_head_only() {
     let (near, mut far) = pipe(1 << 20);
     far.send(&vec![b'x'; 1 << 20]);
     let target = target("pool.example");
-    let route = Route::new(http(), &target).unwrap();
+    let route = Route::new(http(), &target, 1).unwrap();
     assert!(matches!(poll_once(route.open(Socket::new(near), &target)), Poll::Ready(Err(ProxyError::Malformed))));
     assert!(far.unread() >= (1 << 20) - longest, "it stops at the first that cannot be an answer");
 }
@@ -219,7 +219,7 @@ fn no_answer_of_any_bytes_panics() {
         for proxy in [http(), socks5(), socks5().credentials("user", "pass")] {
             let (near, mut far) = pipe(1 << 20);
             let target = target("pool.example");
-            let route = Route::new(proxy, &target).unwrap();
+            let route = Route::new(proxy, &target, 1).unwrap();
             far.send(&answer);
             far.end();
             assert!(poll_once(route.open(Socket::new(near), &target)).is_ready());

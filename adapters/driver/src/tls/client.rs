@@ -242,10 +242,11 @@ impl ClientTls {
         self
     }
 
-    /// `None` without TLS. Reads files, so it belongs where a pool is made.
-    pub(crate) fn build(&self) -> Result<Option<Arc<ClientConfig>>, TlsConfigError> {
+    /// `None` without TLS. Reads files, so it belongs where a pool is made. `connections` is how many a pool has at most,
+    /// and may have to dial at once.
+    pub(crate) fn build(&self, connections: usize) -> Result<Option<Arc<ClientConfig>>, TlsConfigError> {
         let ready = match &self.mode {
-            Mode::Trusting(trust) => return self.assemble(trust).map(Some),
+            Mode::Trusting(trust) => return self.assemble(trust, connections).map(Some),
             Mode::Config(config) => Some(Arc::clone(config)),
             Mode::Plain => None,
         };
@@ -255,7 +256,7 @@ impl ClientTls {
         }
     }
 
-    fn assemble(&self, trust: &Trust) -> Result<Arc<ClientConfig>, TlsConfigError> {
+    fn assemble(&self, trust: &Trust, connections: usize) -> Result<Arc<ClientConfig>, TlsConfigError> {
         let provider = provider::or_compiled_in(self.provider.as_ref())?;
         let algorithms = provider.signature_verification_algorithms;
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -277,7 +278,7 @@ impl ClientTls {
             Some(identity) => builder.with_client_cert_resolver(identity.resolver(&provider)?),
             None => builder.with_no_client_auth(),
         };
-        config.resumption = Resumption::store(Arc::new(TicketStore::default()));
+        config.resumption = Resumption::store(Arc::new(TicketStore::new(connections)));
         Ok(Arc::new(config))
     }
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use futures_rustls::rustls;
 use futures_rustls::rustls::crypto::CryptoProvider;
+use futures_rustls::rustls::server::ProducesTickets;
 
 use crate::tls::TlsConfigError;
 
@@ -13,15 +15,36 @@ pub(crate) fn or_compiled_in(given: Option<&Arc<CryptoProvider>>) -> Result<Arc<
 
 #[cfg(feature = "aws-lc-rs")]
 fn compiled_in() -> Option<Arc<CryptoProvider>> {
-    Some(Arc::new(futures_rustls::rustls::crypto::aws_lc_rs::default_provider()))
+    Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
 }
 
 #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
 fn compiled_in() -> Option<Arc<CryptoProvider>> {
-    Some(Arc::new(futures_rustls::rustls::crypto::ring::default_provider()))
+    Some(Arc::new(rustls::crypto::ring::default_provider()))
 }
 
 #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
 fn compiled_in() -> Option<Arc<CryptoProvider>> {
     None
+}
+
+/// What encrypts tickets under a key of its own, which nothing else knows and which it changes from time to time. `None`
+/// beside a given provider: who brings cryptography of their own may want no other, and a provider has none for tickets.
+pub(crate) fn ticketer(given: Option<&Arc<CryptoProvider>>) -> Result<Option<Arc<dyn ProducesTickets>>, rustls::Error> {
+    if given.is_some() { Ok(None) } else { compiled_in_ticketer() }
+}
+
+#[cfg(feature = "aws-lc-rs")]
+fn compiled_in_ticketer() -> Result<Option<Arc<dyn ProducesTickets>>, rustls::Error> {
+    rustls::crypto::aws_lc_rs::Ticketer::new().map(Some)
+}
+
+#[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
+fn compiled_in_ticketer() -> Result<Option<Arc<dyn ProducesTickets>>, rustls::Error> {
+    rustls::crypto::ring::Ticketer::new().map(Some)
+}
+
+#[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
+fn compiled_in_ticketer() -> Result<Option<Arc<dyn ProducesTickets>>, rustls::Error> {
+    Ok(None)
 }

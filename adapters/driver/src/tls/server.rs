@@ -12,7 +12,7 @@ use futures_rustls::rustls::{RootCertStore, ServerConfig};
 use crate::tls::identity::Identity;
 use crate::tls::{Fingerprint, TlsConfigError, TlsInput, pem, provider, self_signed};
 
-/// Each full handshake leaves two sessions; the 256 of rustls would last for 128 connections.
+/// For cryptography without tickets. Each handshake leaves two sessions; the 256 of rustls would last for 128 connections.
 const SESSIONS: usize = 1024;
 
 /// How a server pool speaks TLS, and whether its clients must present a certificate.
@@ -256,7 +256,12 @@ impl ServerTls {
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(identity.resolver(&provider)?);
-        config.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+        match provider::ticketer(self.provider.as_ref()).map_err(TlsConfigError::Rustls)? {
+            // What a session is worth lies with the client, so any number of them can be resumed. With the next
+            // configuration comes another key, and what these certificates and issuers stood for is void.
+            Some(ticketer) => config.ticketer = ticketer,
+            None => config.session_storage = ServerSessionMemoryCache::new(SESSIONS),
+        }
         Ok(Arc::new(config))
     }
 }

@@ -22,8 +22,11 @@ const NAME: &str = "relay.example";
 
 type Handshake = io::Result<TlsStream<Duplex>>;
 
+/// As many connections as a client's pool is said to have.
+const CONNECTIONS: usize = 100;
+
 fn client_config(tls: &ClientTls) -> Arc<ClientConfig> {
-    tls.build().unwrap().unwrap()
+    tls.build(CONNECTIONS).unwrap().unwrap()
 }
 
 fn server_config(tls: &ServerTls) -> Arc<ServerConfig> {

@@ -8,14 +8,13 @@ use futures_rustls::pki_types::ServerName;
 use futures_rustls::rustls::NamedGroup;
 use futures_rustls::rustls::client::{ClientSessionStore, Tls12ClientSessionValue, Tls13ClientSessionValue};
 
-/// A pool dials one server many times at once, and each resumption uses up a ticket; the store of rustls keeps 8.
-const TICKETS_PER_SERVER: usize = 64;
 /// A pool has one server name. More appear only where its dialer chooses among several.
 const SERVERS: usize = 16;
 
 /// Keeps the tickets of TLS 1.3 sessions, so that most dials skip the certificate's signature and its check.
-#[derive(Default)]
 pub(crate) struct TicketStore {
+    /// A pool dials one server many times at once, and each resumption uses up a ticket; the store of rustls keeps 8.
+    tickets_per_server: usize,
     servers: Mutex<HashMap<ServerName<'static>, Server>>,
 }
 
@@ -27,6 +26,10 @@ struct Server {
 }
 
 impl TicketStore {
+    pub(crate) fn new(tickets_per_server: usize) -> Self {
+        Self { tickets_per_server, servers: Mutex::default() }
+    }
+
     fn servers(&self) -> MutexGuard<'_, HashMap<ServerName<'static>, Server>> {
         // Nothing panics while the lock is held, and a lost ticket would cost a full handshake at most.
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
@@ -52,7 +55,7 @@ impl ClientSessionStore for TicketStore {
 
     fn insert_tls13_ticket(&self, name: ServerName<'static>, ticket: Tls13ClientSessionValue) {
         self.edit(name, |server| {
-            if server.tickets.len() >= TICKETS_PER_SERVER {
+            if server.tickets.len() >= self.tickets_per_server {
                 server.tickets.pop_front();
             }
             server.tickets.push_back(ticket);

@@ -18,7 +18,7 @@ use crate::wire::Wire;
 fn pair(capacity: usize) -> (Wire, Wire) {
     let server_tls = ServerTls::self_signed(["localhost"]).unwrap();
     let acceptor = TlsAcceptor::from(server_tls.build().unwrap().unwrap());
-    let connector = TlsConnector::from(ClientTls::dangerous_accept_any().build().unwrap().unwrap());
+    let connector = TlsConnector::from(ClientTls::dangerous_accept_any().build(1).unwrap().unwrap());
     let (near, far) = pipe(capacity);
     let stream = |end: End| ReadAhead::new(Socket::new(end));
     smol::block_on(async {

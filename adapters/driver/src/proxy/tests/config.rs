@@ -60,7 +60,7 @@ fn what_is_no_proxy_is_refused_without_being_repeated() {
 #[test]
 fn credentials_that_cannot_be_shown_are_refused_and_none_get_out() {
     let long = "secret".repeat(43);
-    let refused = |proxy: Proxy| match Route::new(proxy, &target("pool.example")) {
+    let refused = |proxy: Proxy| match Route::new(proxy, &target("pool.example"), 1) {
         Err(BuildError::Config(error)) => {
             assert!(!format!("{error} {error:?}").contains("secret"), "{error}");
             assert_eq!(error.field(), "credentials");
@@ -89,7 +89,7 @@ fn credentials_that_cannot_be_shown_are_refused_and_none_get_out() {
 #[test]
 fn a_server_that_no_proxy_can_be_asked_for_is_refused() {
     for host in ["x".repeat(256), "pool.example\r\nX: y".into(), "pool example".into()] {
-        assert!(matches!(Route::new(http(), &target(&host)), Err(BuildError::Config(_))), "{host}");
+        assert!(matches!(Route::new(http(), &target(&host), 1), Err(BuildError::Config(_))), "{host}");
     }
-    assert!(Route::new(socks5(), &target(&"x".repeat(255))).is_ok());
+    assert!(Route::new(socks5(), &target(&"x".repeat(255)), 1).is_ok());
 }

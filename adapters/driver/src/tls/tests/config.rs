@@ -17,8 +17,8 @@ fn pem(label: &str, body: &str) -> Vec<u8> {
 
 #[test]
 fn codes_of_the_original_parse() {
-    assert!(ClientTls::from_code("0").unwrap().build().unwrap().is_none());
-    assert!(ClientTls::from_code("1").unwrap().build().unwrap().is_some());
+    assert!(ClientTls::from_code("0").unwrap().build(1).unwrap().is_none());
+    assert!(ClientTls::from_code("1").unwrap().build(1).unwrap().is_some());
     // Whether the system has roots to build it with is another matter.
     assert!(ClientTls::from_code("2").is_ok());
     for code in ["", "3", "01", "true"] {
@@ -29,7 +29,7 @@ fn codes_of_the_original_parse() {
 
 #[test]
 fn plain_builds_nothing() {
-    assert!(ClientTls::plain().build().unwrap().is_none());
+    assert!(ClientTls::plain().build(1).unwrap().is_none());
     assert!(ServerTls::plain().build().unwrap().is_none());
 }
 
@@ -54,7 +54,7 @@ fn settings_without_effect_are_errors() {
     let config = client_config(&ClientTls::dangerous_accept_any());
     for client in [ClientTls::plain(), ClientTls::from_config(config)] {
         let client = client.client_certificate_pem(own.certificate.as_bytes(), own.key.as_bytes()).unwrap();
-        let error = client.build().unwrap_err();
+        let error = client.build(1).unwrap_err();
         assert!(matches!(error, TlsConfigError::NotApplicable(TlsInput::CertificateChain)), "{error:?}");
     }
     let config = server_config(&own.server());
@@ -109,7 +109,7 @@ fn a_key_that_does_not_fit_is_reported_on_both_sides() {
     let mismatched = ServerTls::from_pem(certificate, other.key.as_bytes()).unwrap();
     assert!(matches!(mismatched.build(), Err(TlsConfigError::KeyMismatch)));
     let mismatched = authority.client().client_certificate_pem(certificate, other.key.as_bytes()).unwrap();
-    assert!(matches!(mismatched.build(), Err(TlsConfigError::KeyMismatch)));
+    assert!(matches!(mismatched.build(1), Err(TlsConfigError::KeyMismatch)));
     let garbage = ServerTls::from_pem(certificate, &pem("PRIVATE KEY", "MA==")).unwrap();
     assert!(matches!(garbage.build(), Err(TlsConfigError::BadPrivateKey(_))));
 }
@@ -152,7 +152,7 @@ fn the_given_crypto_provider_is_the_one_used() {
 
     let mut useless = (*provider).clone();
     useless.cipher_suites.clear();
-    let error = ClientTls::dangerous_accept_any().crypto_provider(Arc::new(useless)).build().unwrap_err();
+    let error = ClientTls::dangerous_accept_any().crypto_provider(Arc::new(useless)).build(1).unwrap_err();
     assert!(matches!(error, TlsConfigError::Rustls(_)), "{error:?}");
 }
 
