@@ -8,8 +8,7 @@ mod race;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use futures::future::{AbortHandle, Abortable};
 use npws_core::{DialId, Dialing, Output};
@@ -23,6 +22,8 @@ use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::shared::{Driven, Shared};
 use crate::slot::{Slot, watch};
+use crate::sync::Mutex;
+use crate::sync::atomic::Ordering;
 
 /// A pool that dials a server and keeps connections to it ready.
 ///

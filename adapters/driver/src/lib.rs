@@ -21,6 +21,7 @@ mod settings;
 mod shared;
 mod slot;
 mod socket;
+mod sync;
 mod take;
 mod tcp;
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! When which idle connection wants to be looked at.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use npws_core::Instant;
 
 use crate::slot::Slot;
+use crate::sync::{Mutex, MutexGuard};
 
 /// The deadlines of all watched connections in one ordered map, so that a pool needs one timer.
 #[derive(Debug, Default)]

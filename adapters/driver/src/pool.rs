@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use npws_core::{ConnectionId, Stats, TakeError};
 
 use crate::connection::Connection;
 use crate::shared::{Driven, Shared};
+use crate::sync::atomic::Ordering;
 use crate::take::{Kind, take};
 
 /// A pool of WebSocket connections: [`ClientPool`](crate::ClientPool) dials them, [`ServerPool`](crate::ServerPool)

@@ -11,8 +11,7 @@ mod start;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use futures::future::AbortHandle;
 use npws_core::{AcceptId, Accepting, Output};
@@ -26,6 +25,8 @@ use crate::pool::Pool;
 use crate::runtime::Runtime;
 use crate::shared::{Driven, Shared};
 use crate::slot::Slot;
+use crate::sync::atomic::Ordering;
+use crate::sync::{Mutex, MutexGuard};
 
 /// A pool that accepts connections and keeps them ready.
 ///
@@ -103,7 +104,7 @@ impl<R: Runtime> Accepts<R> {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(error));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<AcceptId, AbortHandle>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<AcceptId, AbortHandle>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -15,6 +14,8 @@ use crate::clock::Clock;
 use crate::link_timers::LinkTimers;
 use crate::runtime::Background;
 use crate::slot::Slot;
+use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 
 /// What differs between the drivers of a client and a server pool.
 pub(crate) trait Driven: Send + Sync + Sized + 'static {

@@ -1,7 +1,7 @@
 //! A pooled connection, shared by who watches it and who takes it.
 
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use npws_core::{CloseReason, ConnectionId, ConnectionKey, Instant, Pool as Machi
 use crate::clock::Clock;
 use crate::runtime::Background;
 use crate::shared::{Driven, Shared};
+use crate::sync::{Mutex, MutexGuard};
 use crate::wire::{WatchEvent, Wire};
 
 /// What the machine holds for a connection. Taking moves the connection out; its watcher then ends by itself.

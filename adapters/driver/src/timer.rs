@@ -3,7 +3,6 @@
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use futures::FutureExt;
@@ -11,6 +10,7 @@ use futures::future::BoxFuture;
 use npws_core::Instant;
 
 use crate::shared::{Driven, Shared};
+use crate::sync::atomic::Ordering;
 
 /// Sleeps until the machine or a connection is due, acts, and sleeps again until the pool is closed.
 pub(crate) async fn run<D: Driven>(shared: Arc<Shared<D>>) {

@@ -64,7 +64,18 @@ pub(crate) struct Wire {
     /// Whether the link knows that the gate has stopped reading.
     stopped: bool,
     unflushed: bool,
+    goodbye: Goodbye,
     failure: Option<Arc<Error>>,
+}
+
+/// The close frame that the link wants sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Goodbye {
+    NotDue,
+    /// It waits for all that was said before.
+    Due(u16),
+    /// From now on nobody needs to hear anything: a peer that has hung up already had it all.
+    Said,
 }
 
 impl Wire {
@@ -89,6 +100,7 @@ impl Wire {
             seen: 0,
             stopped: false,
             unflushed: false,
+            goodbye: Goodbye::NotDue,
             failure: None,
         }
     }
@@ -271,11 +283,19 @@ impl Wire {
     }
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if self.unflushed {
-            ready!(Pin::new(&mut self.socket).poll_flush(cx))?;
-            self.unflushed = false;
+        loop {
+            if self.unflushed {
+                let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
+                self.unflushed = false;
+                if self.goodbye != Goodbye::Said {
+                    flushed?;
+                }
+            }
+            let Goodbye::Due(code) = self.goodbye else { return Poll::Ready(Ok(())) };
+            self.goodbye = Goodbye::Said;
+            // Refused after a close frame of another's, which is as good.
+            let _ = self.start_send(close_message(code));
         }
-        Poll::Ready(Ok(()))
     }
 
     /// The link's next output that is not for the peer; those that are, are sent.
@@ -293,11 +313,14 @@ impl Wire {
             LinkMessage::Id(id) => Message::Binary(Bytes::copy_from_slice(&id.to_bytes())),
             LinkMessage::Word(word) => Message::Text(word.as_str().into()),
             LinkMessage::Ping => Message::Ping(Bytes::new()),
-            LinkMessage::Close { code } => close_message(code),
+            LinkMessage::Close { code } => {
+                self.goodbye = Goodbye::Due(code);
+                return;
+            }
             _ => return,
         };
-        // It fails if the peer reads nothing and the buffer is full, when another ping would tell it nothing; after a
-        // close frame, when nothing may be sent; and with the transport, of which the next flush or read will tell.
+        // It fails if the peer reads nothing and the buffer is full, when another ping would tell it nothing, and with
+        // the transport, of which the next flush or read will tell.
         let _ = self.start_send(message);
     }
 

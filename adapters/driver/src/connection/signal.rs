@@ -1,10 +1,11 @@
 //! One waker for two tasks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Wake, Waker};
 
 use futures::task::AtomicWaker;
+
+use crate::sync::atomic::{AtomicBool, Ordering};
 
 /// What the socket wakes: whoever reads and whoever writes, because either may have to do the other's work, and the
 /// socket remembers only one waker for each direction.

@@ -1,5 +1,6 @@
 //! The connection as a byte stream, against raw frames and against itself.
 
+mod last_words;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod over_tls;
 mod whole_messages;

@@ -1,7 +1,7 @@
 //! What comes before a request is known: a PROXY header, TLS and the head.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures::AsyncReadExt;
@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::read_ahead::ReadAhead;
 use crate::runtime::Runtime;
 use crate::socket::Socket;
+use crate::sync::{Mutex, MutexGuard};
 use crate::tcp::TcpOptions;
 use crate::tls::{ServerTls, TlsConfigError};
 use crate::transport::Transport;

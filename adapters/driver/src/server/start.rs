@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use futures::future::{AbortHandle, Abortable};
 use npws_core::{ConfigError, HeadLimits, ServerPool as Machine};
@@ -17,6 +17,7 @@ use crate::error::BuildError;
 use crate::pool::Pool;
 use crate::runtime::{Background, Runtime};
 use crate::shared::Shared;
+use crate::sync::Mutex;
 use crate::tcp::TcpOptions;
 use crate::timer;
 use crate::upgrade::websocket_config;

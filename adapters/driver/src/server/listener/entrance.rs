@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, PoisonError, Weak};
 
 use futures::future::{AbortHandle, Abortable, BoxFuture};
 use futures::task::AtomicWaker;
@@ -18,6 +18,7 @@ use crate::server::front::{Arrival, Front};
 use crate::server::listen::Host;
 use crate::shared::Shared;
 use crate::socket::Socket;
+use crate::sync::{Mutex, MutexGuard};
 
 type Shares<R> = Shared<Accepts<R>>;
 
