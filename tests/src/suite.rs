@@ -129,6 +129,7 @@ macro_rules! conformance {
                 pools_come_go_and_take_each_others_place_at_run_time
                 what_comes_before_the_head_is_limited_by_the_listener
                 tls_is_the_listeners_and_is_renewed_for_all_pools
+                a_proxy_says_to_all_pools_where_a_connection_comes_from
                 a_listener_listens_as_long_as_it_or_one_of_its_pools_is_there;
             lifecycle:
                 a_flush_closes_what_is_idle_and_the_pool_goes_on

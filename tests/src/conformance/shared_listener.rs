@@ -2,7 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use npws::{BuildError, ClientTls, ConnectionId, DialError, Listener, ServerTls, TcpOptions, Tokens, UpgradeError};
+use futures::future::select_all;
+use npws::{
+    BuildError, ClientTls, ConnectionId, DialError, Listener, ProxyProtocol, ServerTls, TcpOptions, Tokens,
+    UpgradeError,
+};
 
 use super::answers::ask;
 use crate::pools::{NEVER, client, filled, server, take_pair, talk};
@@ -151,7 +155,8 @@ pub async fn what_comes_before_the_head_is_limited_by_the_listener<R: Testbed>()
     let pool = listener.add(server().path("/blue").handshake_timeout(NEVER)).unwrap();
     let silent: Vec<_> = (0..10).map(|_| thread(move || Raw::connect(address).read_to_end())).collect();
     for peer in silent {
-        assert_eq!(peer.join().await, b"");
+        let answer = peer.join().await;
+        assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 429 "), "{answer:?}");
     }
     until::<R>("all are counted", || listener.stats().handshakes == 0).await;
     let stats = listener.stats();
@@ -192,7 +197,8 @@ pub async fn a_listener_listens_as_long_as_it_or_one_of_its_pools_is_there<R: Te
     clients.close();
     let mut silent = thread(move || Raw::connect(address)).join().await;
     pool.close();
-    assert_eq!(thread(move || silent.read_to_end()).join().await, b"");
+    // It is cut, or told so if it had not been accepted yet.
+    thread(move || silent.read_to_end()).join().await;
     until::<R>("nobody listens", || std::net::TcpStream::connect(address).is_err()).await;
 
     let (listener, address) = listen::<R>().await;
@@ -204,4 +210,46 @@ pub async fn a_listener_listens_as_long_as_it_or_one_of_its_pools_is_there<R: Te
     until::<R>("nobody listens", || std::net::TcpStream::connect(address).is_err()).await;
     let (mut accepted, mut dialed) = take_pair(&pool, &clients).await;
     talk(&mut accepted, &mut dialed).await;
+}
+
+pub async fn a_proxy_says_to_all_pools_where_a_connection_comes_from<R: Testbed>() {
+    let proxy: IpAddr = "127.0.0.1".parse().unwrap();
+    let builder = Listener::<R>::builder().proxy_protocol(ProxyProtocol::required([proxy]));
+    let listener = builder.max_handshakes_per_address(1).bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let friend: IpAddr = "192.0.2.1".parse().unwrap();
+    let pool = listener.add(server().path("/blue").allow(friend)).unwrap();
+    let upgrade = |source: &str| format!("PROXY TCP4 {source} 10.0.0.1 40000 443\r\n{}", request("/blue", ""));
+    assert_eq!(ask(address, upgrade("192.0.2.2")).await, 403);
+    // Two that have said where they come from, and nothing else: one is too many.
+    let silent = [(); 2].map(|()| {
+        let peer = thread(move || {
+            let mut raw = Raw::connect(address);
+            raw.send(b"PROXY TCP4 192.0.2.7 10.0.0.1 40000 443\r\n");
+            raw.read_to_end()
+        });
+        Box::pin(peer.join())
+    });
+    let (answer, ..) = select_all(silent).await;
+    assert!(answer.starts_with(b"HTTP/1.1 429 "), "{answer:?}");
+    let greeting = upgrade("192.0.2.1");
+    let peer = thread(move || {
+        let mut raw = Raw::connect(address);
+        raw.send(greeting.as_bytes());
+        assert!(raw.read_head().starts_with("HTTP/1.1 101 "));
+        raw
+    });
+    let _peer = peer.join().await;
+    let (_, connection) = pool.take_next(SOON).await.unwrap();
+    assert_eq!(connection.peer_addr().map(|peer| peer.ip()), Some(friend));
+    assert!(matches!(
+        listener.add(server().proxy_protocol(ProxyProtocol::required([proxy]))),
+        Err(BuildError::Config(_))
+    ));
+    let nameless = thread(move || {
+        let mut raw = Raw::connect(address);
+        raw.send(request("/blue", "").as_bytes());
+        raw.read_to_end()
+    });
+    assert_eq!(nameless.join().await, b"", "who is no proxy is not heard");
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::future::{AbortHandle, Abortable};
 use futures::stream::{BoxStream, Stream, StreamExt};
-use npws_core::{AllowList, HeadLimits, ListenerConfig};
+use npws_core::{AllowList, HeadLimits, ListenerConfig, ProxyProtocol};
 
 use super::entrance::Entrance;
 use super::{Listener, timer};
@@ -38,12 +38,19 @@ pub struct ListenerBuilder<R: Runtime> {
     config: ListenerConfig,
     tcp: TcpOptions,
     tls: ServerTls,
+    head_limits: HeadLimits,
     runtime: Option<R>,
 }
 
 impl<R: Runtime> ListenerBuilder<R> {
     pub(super) fn new() -> Self {
-        Self { config: ListenerConfig::default(), tcp: TcpOptions::default(), tls: ServerTls::plain(), runtime: None }
+        Self {
+            config: ListenerConfig::default(),
+            tcp: TcpOptions::default(),
+            tls: ServerTls::plain(),
+            head_limits: HeadLimits::default(),
+            runtime: None,
+        }
     }
 
     /// The deadline of each phase of a handshake before a pool has it, which are TLS and the request head: 1 ms to 1 h,
@@ -62,8 +69,9 @@ impl<R: Runtime> ListenerBuilder<R> {
         self
     }
 
-    /// How many handshakes that no pool has yet may be in flight: 1 to 1,048,576, 4,096 unless told. Sockets beyond are
-    /// closed without an answer.
+    /// How many handshakes that no pool has yet may be in flight: 1 to 1,048,576, 4,096 unless told. Sockets beyond get
+    /// 503, those beyond [the limit of an address](Self::max_handshakes_per_address) 429, and none of them an answer
+    /// where it would have to come through TLS.
     ///
     /// ```
     /// # use npws_driver::{ListenerBuilder, Runtime};
@@ -104,6 +112,39 @@ impl<R: Runtime> ListenerBuilder<R> {
     /// ```
     pub fn trusted(mut self, proxies: impl Into<AllowList>) -> Self {
         self.config.trusted = proxies.into();
+        self
+    }
+
+    /// What these proxies say in front of a connection, before TLS, in the PROXY protocol of either version, is where it
+    /// comes from, for the listener and for all of its pools. A connection whose header is missing, malformed or from
+    /// somebody else is closed.
+    ///
+    /// ```
+    /// # use npws_driver::{ListenerBuilder, Runtime};
+    /// use npws_driver::ProxyProtocol;
+    /// use std::net::Ipv4Addr;
+    ///
+    /// fn configure<R: Runtime>(builder: ListenerBuilder<R>) -> ListenerBuilder<R> {
+    ///     builder.proxy_protocol(ProxyProtocol::required([Ipv4Addr::new(10, 0, 0, 1)]))
+    /// }
+    /// ```
+    pub fn proxy_protocol(mut self, proxies: ProxyProtocol) -> Self {
+        self.config.proxy_protocol = Some(proxies);
+        self
+    }
+
+    /// How large the head of a request may be, and how many fields it may have; more get 431.
+    ///
+    /// ```
+    /// # use npws_driver::{ListenerBuilder, Runtime};
+    /// use npws_driver::HeadLimits;
+    ///
+    /// fn configure<R: Runtime>(builder: ListenerBuilder<R>) -> ListenerBuilder<R> {
+    ///     builder.head_limits(HeadLimits { max_bytes: 16 * 1024, ..HeadLimits::default() })
+    /// }
+    /// ```
+    pub fn head_limits(mut self, limits: HeadLimits) -> Self {
+        self.head_limits = limits;
         self
     }
 
@@ -220,7 +261,8 @@ impl<R: Runtime> ListenerBuilder<R> {
         serve: impl FnOnce(Arc<Entrance<R>>) -> F,
     ) -> Result<Listener<R>, BuildError> {
         let runtime = self.find_runtime()?;
-        let front = Front::new(self.tcp, &self.tls, HeadLimits::default())?;
+        self.head_limits.validate()?;
+        let front = Front::new(self.tcp, &self.tls, self.head_limits)?;
         let machine = npws_core::Listener::new(self.config, rand::random())?;
         let (handle, registration) = AbortHandle::new_pair();
         let entrance = Entrance::new(machine, runtime.clone(), front, local_addr, handle);

@@ -14,7 +14,8 @@ use crate::clock::Clock;
 use crate::runtime::Runtime;
 use crate::server::Accepts;
 use crate::server::accept::{Begun, answer};
-use crate::server::front::{Arrival, Front};
+use crate::server::accept_error::AcceptError;
+use crate::server::front::{Arrival, Front, read_proxy_header};
 use crate::server::listen::Host;
 use crate::shared::Shared;
 use crate::socket::Socket;
@@ -90,12 +91,16 @@ impl<R: Runtime> Entrance<R> {
     }
 
     /// From an accepted socket to the pool that it is for, which counts the handshake from then on.
-    async fn receive(
-        &self,
-        id: AcceptId,
-        address: Option<IpAddr>,
-        socket: Socket,
-    ) -> io::Result<(Arc<Shares<R>>, Begun, Arrival)> {
+    async fn receive(&self, id: AcceptId, mut socket: Socket) -> io::Result<(Arc<Shares<R>>, Begun, Arrival)> {
+        let rule = self.lock().machine.proxy_rule(id);
+        let is_proxied = read_proxy_header(&mut socket, rule).await?;
+        let address = socket.peer_addr().map(|peer| peer.ip());
+        if let Some(source) = address.filter(|_| is_proxied)
+            && let Err(rejection) = self.with(|state, now| state.machine.handle_proxied(now, id, source))
+        {
+            self.front.refuse(socket, rejection).await?;
+            return Err(AcceptError::TurnedAway(rejection).into_io());
+        }
         let secured = || self.with(|state, now| state.machine.handle_secured(now, id));
         let arrival = self.front.receive(socket, secured).await?;
         match self.route(id, address, &arrival) {
@@ -156,7 +161,7 @@ impl<R: Runtime> Host<R> for Entrance<R> {
         };
         let entrance = self.clone();
         self.runtime.spawn(async move {
-            let receiving = entrance.receive(id, address, socket);
+            let receiving = entrance.receive(id, socket);
             // An aborted handshake has ended in the machine already.
             let Ok(received) = Abortable::new(receiving, registration).await else { return };
             match received {
