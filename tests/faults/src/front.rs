@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 /// What becomes of the connections that are accepted from now on.
@@ -34,6 +36,7 @@ pub struct Front {
     target: SocketAddr,
     conduct: Arc<Mutex<Conduct>>,
     tasks: JoinSet<()>,
+    hushed: watch::Sender<bool>,
 }
 
 impl Front {
@@ -41,7 +44,13 @@ impl Front {
     pub async fn new(target: SocketAddr, conduct: Conduct) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound");
-        let mut front = Self { address, target, conduct: Arc::new(Mutex::new(conduct)), tasks: JoinSet::new() };
+        let mut front = Self {
+            address,
+            target,
+            conduct: Arc::new(Mutex::new(conduct)),
+            tasks: JoinSet::new(),
+            hushed: watch::Sender::new(false),
+        };
         if conduct != Conduct::Refuse {
             front.listen(listener);
         }
@@ -53,10 +62,16 @@ impl Front {
         self.address
     }
 
+    /// From now on nothing gets through what it carries, and no end is told.
+    pub fn hush(&self) {
+        self.hushed.send_replace(true);
+    }
+
     /// Conducts itself so from now on. What it carried so far is cut.
     pub async fn turn(&mut self, conduct: Conduct) {
         self.tasks.shutdown().await;
         *self.conduct.lock().unwrap() = conduct;
+        self.hushed.send_replace(false);
         if conduct != Conduct::Refuse {
             let listener = TcpListener::bind(self.address).await.expect("the port is ours");
             self.listen(listener);
@@ -64,14 +79,20 @@ impl Front {
     }
 
     fn listen(&mut self, listener: TcpListener) {
-        let (target, conduct) = (self.target, self.conduct.clone());
+        let (target, conduct, hushed) = (self.target, self.conduct.clone(), self.hushed.clone());
         self.tasks.spawn(async move {
             // Dropped with this task, which cuts them.
             let mut carried = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
                 let conduct = *conduct.lock().unwrap();
+                let mut hushed = hushed.subscribe();
                 carried.spawn(async move {
-                    let _ = carry(client, target, conduct).await;
+                    let mut carrying = pin!(carry(client, target, conduct));
+                    tokio::select! {
+                        _ = &mut carrying => {}
+                        // Its sockets stay open, and nobody looks after them.
+                        _ = async { hushed.wait_for(|hushed| *hushed).await.map(drop) } => std::future::pending().await,
+                    }
                 });
             }
         });

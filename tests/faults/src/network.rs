@@ -4,8 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-const SERVER: &str = "10.0.1.2";
-const CLIENT: &str = "10.0.2.2";
+/// The server's IP address.
+pub const SERVER: &str = "10.0.1.2";
+/// The client's IP address.
+pub const CLIENT: &str = "10.0.2.2";
 
 /// A server's machine, a router and a client's machine. Dropped, they are gone.
 #[derive(Debug)]
@@ -54,23 +56,18 @@ impl Network {
         command
     }
 
-    /// The server's IP address.
-    pub fn server_address(&self) -> &'static str {
-        SERVER
+    /// From now on nothing gets to these addresses, and nobody is told: the links stay up, and the router says nothing.
+    pub fn cut(&self, addresses: &[&str]) {
+        self.routes("add", addresses);
     }
 
-    /// From now on nothing gets through, and nobody is told: the links stay up, and the router answers nothing.
-    pub fn cut(&self) {
-        self.routes("add");
+    /// What was cut gets through again.
+    pub fn mend(&self, addresses: &[&str]) {
+        self.routes("del", addresses);
     }
 
-    /// Everything gets through again.
-    pub fn mend(&self) {
-        self.routes("del");
-    }
-
-    fn routes(&self, verb: &str) {
-        for address in [SERVER, CLIENT] {
+    fn routes(&self, verb: &str, addresses: &[&str]) {
+        for address in addresses {
             ip(&format!("-n {} route {verb} blackhole {address}/32", self.namespaces()[1]));
         }
     }

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 /// What a machine that is busy with other things may add to a bound.
-pub const SLACK: Duration = Duration::from_secs(15);
+pub const SLACK: Duration = Duration::from_secs(10);
 
 /// What came of one fault.
 #[derive(Debug)]

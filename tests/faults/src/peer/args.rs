@@ -27,6 +27,8 @@ pub(crate) struct Args {
     keepalive: Duration,
     #[arg(long, value_parser = duration, default_value = "1s")]
     pong_timeout: Duration,
+    #[arg(long, value_parser = duration, default_value = "15s")]
+    tcp_keepalive: Duration,
     #[arg(long, value_parser = duration, default_value = "60s")]
     user_timeout: Duration,
     #[arg(long, value_parser = duration)]
@@ -55,7 +57,8 @@ pub(crate) enum Role {
 macro_rules! with_common {
     ($builder:expr, $args:expr) => {{
         let (args, builder) = ($args, $builder);
-        let tcp = TcpOptions { user_timeout: Some(args.user_timeout), ..TcpOptions::default() };
+        let (keepalive, user_timeout) = (Some(args.tcp_keepalive), Some(args.user_timeout));
+        let tcp = TcpOptions { keepalive, user_timeout, ..TcpOptions::default() };
         let builder = builder.v2(!args.v1).keepalive(args.keepalive).pong_timeout(args.pong_timeout).tcp(tcp);
         match args.max_staleness {
             Some(age) => builder.max_staleness(age),
