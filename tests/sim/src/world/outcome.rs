@@ -1,0 +1,86 @@
+//! Whether all is well in the end.
+
+use npws_core::ConnectionId;
+
+use super::path::{End, EndId, Stage};
+use super::process::Plan;
+use super::{Happening, PoolId, World};
+
+impl World {
+    /// Client, server and ID of every idle connection, if all pools are full and every connection has its other end; or
+    /// what is missing.
+    pub(crate) fn pairs(&self) -> Result<Vec<(PoolId, PoolId, ConnectionId)>, String> {
+        let mut pairs = Vec::new();
+        let is_stalled = self.processes.iter().any(|process| process.stalled > self.now);
+        if is_stalled || self.queue.next_at().is_some_and(|at| at <= self.now) {
+            return Err("something is going on".to_owned());
+        }
+        for process in &self.processes {
+            let stats = process.machine.stats();
+            if let Plan::Client { server, .. } = process.plan {
+                let there = self.processes[server.0].machine.stats();
+                if stats.idle < stats.capacity && there.idle < there.capacity {
+                    return Err(format!("{:?} has {} of {} connections", process.id, stats.idle, stats.capacity));
+                }
+            }
+            for &id in &process.ends {
+                let (end, peer) = (self.end(id), self.end(id.peer()));
+                if !matches!(end.stage, Stage::Pooled(_)) || end.is_claimed {
+                    continue;
+                }
+                let is_there =
+                    matches!(peer.stage, Stage::Pooled(_)) && self.paths[id.path].is_calm() && !peer.is_woken;
+                if !is_there || peer.is_claimed || end.is_held || peer.is_held {
+                    if !process.watches {
+                        // A ghost: who does not look at idle connections keeps what died meanwhile.
+                        continue;
+                    }
+                    return Err(format!("{id} of {:?} has no other end", process.id));
+                }
+                if let (false, Some(connection)) = (id.is_server, end.id()) {
+                    pairs.push((end.pool, peer.pool, connection));
+                }
+            }
+        }
+        Ok(pairs)
+    }
+
+    /// The next happening that is there already.
+    pub(crate) fn has_happened(&mut self) -> Option<Happening> {
+        self.settle();
+        self.happenings.pop_front()
+    }
+
+    /// Whether the pool is on its way to its end, or there.
+    pub(crate) fn is_ending(&self, pool: PoolId) -> bool {
+        !self.processes[pool.0].is_open()
+    }
+
+    /// Whether the pool's program reads its idle connections.
+    pub(crate) fn watches(&self, pool: PoolId) -> bool {
+        self.processes[pool.0].watches
+    }
+
+    /// A new connection gets the control ID, unless that is another's, or was had by somebody and is no control
+    /// channel's.
+    pub(super) fn check_control(&self, pool: PoolId, admitted: ConnectionId) {
+        let process = &self.processes[pool.0];
+        let is_spent = process.control_was_had && !process.plan.pool().control_channel;
+        let has_it = |end: &End| match end.stage {
+            Stage::Establishing => !end.is_given_up,
+            Stage::Pooled(_) | Stage::Taken(_) | Stage::Farewell(Some(_)) => true,
+            Stage::Connecting | Stage::Farewell(None) | Stage::Gone => false,
+        };
+        let mut ends = process.ends.iter().map(|end| self.end(*end));
+        let is_anothers = ends.any(|end| end.id() == Some(ConnectionId::CONTROL) && has_it(end));
+        assert_eq!(admitted.is_control(), !is_anothers && !is_spent, "whether {admitted} is the control ID");
+    }
+
+    /// Somebody has the connection under this ID now, here or at the other end.
+    pub(super) fn mark_control(&mut self, end: EndId) {
+        if end.is_server && self.end(end).id() == Some(ConnectionId::CONTROL) {
+            let pool = self.end(end).pool;
+            self.process(pool).control_was_had = true;
+        }
+    }
+}
