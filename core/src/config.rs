@@ -183,6 +183,10 @@ impl ClientConfig {
 pub struct ServerConfig {
     /// How many idle connections to accept: 1 to 65,536, 1 unless told.
     pub capacity: usize,
+    /// How many connections that the peer took, and this side has not, may wait at once, those retained among them: 1 to
+    /// 65,536, 4,096 unless told. They do not fill the capacity, so that slow takes here keep nobody out there; with more
+    /// of them there is no room, or a peer that takes whatever it gets could hold any number.
+    pub max_claimed: usize,
     /// The deadline of each phase of a handshake, which are TLS, the request head, and the answer with the ID: 1 ms to
     /// 1 h, 10 s unless told.
     pub handshake_timeout: Duration,
@@ -215,6 +219,7 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             capacity: 1,
+            max_claimed: 4096,
             handshake_timeout: Duration::from_secs(10),
             path: None,
             allow: None,
@@ -243,6 +248,7 @@ impl ServerConfig {
     /// Names the first field whose value is outside its range.
     pub fn validate(&self) -> Result<(), ConfigError> {
         within("capacity", self.capacity, COUNT)?;
+        within("max_claimed", self.max_claimed, COUNT)?;
         within("handshake_timeout", self.handshake_timeout, SHORT)?;
         both_within("backoff", &self.backoff, SHORT)?;
         if let Some(path) = self.path.as_ref().filter(|path| !path.starts_with('/')) {

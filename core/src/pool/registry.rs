@@ -132,6 +132,11 @@ impl<C> Registry<C> {
         }
     }
 
+    /// How many connections the peer took and this side has not.
+    pub(super) fn waiting_here(&self) -> usize {
+        self.claimed + self.retained.len()
+    }
+
     pub(super) fn counts(&self) -> Counts {
         Counts {
             idle: self.idle.sizes().total(),

@@ -26,6 +26,7 @@ use crate::{CloseReason, ConfigError, ConnectionId, IdSource, Instant, PeerHeade
 pub struct Accepting<I> {
     pub(super) door: Door,
     capacity: usize,
+    max_claimed: usize,
     pub(super) handshake_timeout: Duration,
     ids: Ids<I>,
     jitter: Jitter,
@@ -70,6 +71,7 @@ impl<C, I: IdSource> ServerPool<C, I> {
             rejected: 0,
             listener_failures: 0,
             capacity: config.capacity,
+            max_claimed: config.max_claimed,
             handshake_timeout: config.handshake_timeout,
             door: Door::new(config)?,
         };
@@ -268,6 +270,9 @@ impl<I: IdSource> Accepting<I> {
 
     /// The ID for one more connection, if there is room for it.
     fn find_room<C>(&mut self, exchange: &Exchange<C>, peer: PeerHeader) -> Option<ConnectionId> {
+        if exchange.registry.waiting_here() >= self.max_claimed {
+            return None;
+        }
         let there = exchange.registry.idle.sizes() + self.accepts.reserved();
         // A waiter takes a connection off the idle ones as it arrives.
         let room = self.capacity + exchange.waiters.waiting_next();

@@ -62,6 +62,21 @@ impl<R: Runtime> ServerPoolBuilder<R> {
         self
     }
 
+    /// How many connections that the peer took, and this side has not, may wait at once, beyond which peers get 503: 1 to
+    /// 65,536, 4,096 unless told. They do not count towards [`capacity`](Self::capacity). Together with
+    /// [`early_data_limit`](Self::early_data_limit) this bounds the early data that the pool holds in total.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+    ///     builder.capacity(100).max_claimed(500)
+    /// }
+    /// ```
+    pub fn max_claimed(mut self, connections: usize) -> Self {
+        self.config.max_claimed = connections;
+        self
+    }
+
     /// The deadline of each phase of a handshake, which are TLS, the request head, and the answer with the ID: 1 ms to
     /// 1 h, 10 s unless told.
     ///

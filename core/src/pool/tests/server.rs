@@ -80,6 +80,26 @@ fn a_slot_is_reserved_by_a_complete_request_and_given_back_when_the_handshake_fa
 }
 
 #[test]
+fn a_peer_that_takes_whatever_it_gets_holds_no_more_than_may_be_claimed() {
+    let mut pool = server_with(ServerConfig { capacity: 2, max_claimed: 3, ..ServerConfig::default() });
+    let claimed: Vec<_> = (0..2)
+        .map(|_| {
+            let key = accept(&mut pool, at(0), V1);
+            pool.handle_claimed(at(0), key);
+            key
+        })
+        .collect();
+    let retained = accept(&mut pool, at(0), V1);
+    pool.handle_retained(at(0), retained);
+    assert_eq!(answer(&mut pool, "192.0.2.1", "/", Ok(())), Rejection::Full);
+    let waiter = pool.take(at(0), claimed[0].id(), FOREVER);
+    assert!(pool.complete(at(0), waiter).is_some_and(|outcome| outcome.is_ok()));
+    accept(&mut pool, at(0), V1);
+    accept(&mut pool, at(0), V1);
+    assert_eq!(answer(&mut pool, "192.0.2.1", "/", Ok(())), Rejection::Full, "now it is the capacity");
+}
+
+#[test]
 fn connections_that_are_offered_claimed_or_retained_do_not_fill_the_capacity() {
     let mut pool = server(1);
     let claimed = accept(&mut pool, at(0), V1);

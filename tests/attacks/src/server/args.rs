@@ -16,6 +16,8 @@ pub(crate) struct Args {
     tls: bool,
     #[arg(long, default_value_t = 4096)]
     capacity: usize,
+    #[arg(long, default_value_t = 4096)]
+    max_claimed: usize,
     #[arg(long, default_value = "10s")]
     handshake_timeout: Duration,
     #[arg(long, default_value = "30s")]
@@ -46,6 +48,7 @@ impl Args {
         let rate = |rate| HandshakeRate::per_second(rate, rate).expect("it is a rate");
         let mut builder = ServerPool::builder()
             .capacity(self.capacity)
+            .max_claimed(self.max_claimed)
             .handshake_timeout(*self.handshake_timeout)
             .keepalive(*self.keepalive)
             .pong_timeout(*self.pong_timeout)

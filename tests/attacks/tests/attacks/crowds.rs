@@ -5,9 +5,10 @@ use std::time::Instant;
 
 use npws::Socket;
 use npws::tokio::Tokio;
-use npws_attacks::attackers::{ask, connect_from, crowd};
+use npws_attacks::attackers::{ask, connect_from, crowd, frame};
 use npws_attacks::victim::{CONNECTION, FLOOR, Victim};
 use npws_tests::testbed::until;
+use tokio::io::AsyncWriteExt;
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
 const ATTACKER: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 1));
@@ -80,6 +81,37 @@ fn tokens_are_guessed_no_faster_than_the_rate_of_an_address() {
         let bound = FLOOR + (200 + GOOD) as u64 * CONNECTION;
         victim.report("token guessing", &sent, &format!("{GOOD} of {GOOD} handshakes"), bound);
         drop(outcomes);
+        victim.recovers(client).await;
+    });
+}
+
+#[test]
+fn peers_that_take_whatever_they_get_hold_no_more_than_they_may() {
+    const CROWD: usize = 2000;
+    const CAPACITY: usize = 50;
+    const CLAIMED: usize = 100;
+    let arguments = format!("--capacity {CAPACITY} --max-claimed {CLAIMED} --keepalive 1s --retention 1s");
+    crate::attack(&arguments, |victim| async move {
+        let client = victim.welcomes(GOOD).await;
+        let address = victim.address;
+        let outcomes = crowd(CROWD, move |_| async move {
+            let (mut stream, status) = status(ATTACKER, address, String::new()).await;
+            if let Some(stream) = &mut stream {
+                // To a server, data from a peer that knows no better is a claim. It may have hung up.
+                let _ = stream.write_all(&frame(0x82, b"mine")).await;
+            }
+            (stream, status)
+        })
+        .await;
+        let held = outcomes.iter().filter(|(_, status)| *status == 101).count();
+        // Who was let in before the limit was reached becomes a claim too.
+        assert!((CAPACITY..=CLAIMED + CAPACITY).contains(&held), "{held} are held");
+        assert_eq!((client.active(), client.stats().closed_total), (GOOD, 0));
+        let sent = format!("{CROWD} peers, of which {held} got a connection");
+        let bound = FLOOR + (CLAIMED + CAPACITY + 200) as u64 * CONNECTION;
+        victim.report("taking whatever there is", &sent, &format!("{GOOD} of {GOOD} stayed"), bound);
+        drop(outcomes);
+        victim.pairs(&client).await;
         victim.recovers(client).await;
     });
 }
