@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use npws_core::{AddressLimitsConfig, ClientConfig, LinkConfig, PeerGeneration, Policy, PoolConfig, ServerConfig};
+use npws_core::{
+    AddressLimitsConfig, ClientConfig, HandshakeRate, LinkConfig, PeerGeneration, Policy, PoolConfig, ServerConfig,
+};
 
 use crate::world::{Fault, Network, Rng};
 
@@ -166,11 +168,13 @@ fn server(rng: &mut Rng) -> Server {
         max_handshakes_per_address: rng.chance(200).then(|| rng.within(1..=3)),
         ..AddressLimitsConfig::default()
     };
+    let pool = pool(rng);
     let config = ServerConfig {
         capacity: rng.within(1..=10),
+        control_id: pool.control_channel || rng.chance(800),
         handshake_timeout: time(rng, 100, 1000),
         limits,
-        pool: pool(rng),
+        pool,
         ..ServerConfig::default()
     };
     Server { config, generation, watches, ids: rng.pick(&[40, 1000, u32::MAX]) }
@@ -187,7 +191,9 @@ fn client(rng: &mut Rng, servers: usize) -> Client {
         max_concurrent_dials: rng.pick(&[1, 2, 64]),
         backoff: first..=first + time(rng, 100, 2000),
         policy: rng.pick(&[Policy::Adaptive, Policy::Fixed]),
+        dial_rate: rng.chance(200).then(|| HandshakeRate { burst: rng.pick(&[1, 5]), refill: time(rng, 10, 500) }),
         pool: pool(rng),
+        ..ClientConfig::default()
     };
     Client { config, generation, watches, server: rng.below(servers) }
 }

@@ -78,7 +78,7 @@ impl World {
         let dialer = u8::try_from(self.end(end.peer()).pool.0).unwrap_or(u8::MAX);
         let address = IpAddr::V4(Ipv4Addr::new(192, 0, 2, dialer));
         let accept = self.with(pool, |machine, now| match machine {
-            Machine::Server(pool) => pool.handle_incoming(now, Some(address)),
+            Machine::Server(pool) => pool.handle_incoming(now, Some(address)).ok(),
             Machine::Client(_) => None,
         });
         let Some(accept) = accept else {

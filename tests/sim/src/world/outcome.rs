@@ -65,7 +65,8 @@ impl World {
     /// channel's.
     pub(super) fn check_control(&self, pool: PoolId, admitted: ConnectionId) {
         let process = &self.processes[pool.0];
-        let is_spent = process.control_was_had && !process.plan.pool().control_channel;
+        let is_given = matches!(&process.plan, Plan::Server { config, .. } if config.control_id);
+        let is_spent = !is_given || process.control_was_had && !process.plan.pool().control_channel;
         let has_it = |end: &End| match end.stage {
             Stage::Establishing => !end.is_given_up,
             Stage::Pooled(_) | Stage::Taken(_) | Stage::Farewell(Some(_)) => true,
