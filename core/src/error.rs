@@ -26,6 +26,26 @@ pub enum TakeError {
     Draining,
 }
 
+impl TakeError {
+    /// Whether what the connection was wanted for can be tried again, here or with another pool: nothing was sent, and
+    /// no user at the peer waits for it. That is so unless the peer may have taken the connection that is gone.
+    ///
+    /// ```
+    /// use npws_core::{CloseReason, TakeError};
+    ///
+    /// assert!(TakeError::Draining.is_safe_to_retry());
+    /// assert!(TakeError::Gone(CloseReason::PeerDrained).is_safe_to_retry());
+    /// assert!(!TakeError::Gone(CloseReason::RetentionExpired).is_safe_to_retry(), "what the peer had sent is lost");
+    /// ```
+    #[must_use]
+    pub fn is_safe_to_retry(self) -> bool {
+        match self {
+            Self::Timeout | Self::Closed | Self::Draining => true,
+            Self::Gone(reason) => reason.is_safe_to_retry(),
+        }
+    }
+}
+
 impl fmt::Display for TakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,5 +1,7 @@
 //! The table of faults, a row for each.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,10 +35,15 @@ impl Row {
         assert!(measured <= bound + SLACK, "{}: refilled after {measured:?}, bound {bound:?}", self.fault);
     }
 
-    /// Writes the row: none of so many takes failed after the fault, and what users saw during it.
+    /// Writes the row, also to the file that `NPWS_FAULTS_TABLE` names: none of so many takes failed after the fault, and what users saw during it.
     pub fn print(self, takes: usize, seen: &str) {
         let Self { fault, test, known, refilled } = self;
-        println!("| {fault} | {known} | {refilled} | 0 of {takes} | {seen} | {test} |");
+        let row = format!("| {fault} | {known} | {refilled} | 0 of {takes} | {seen} | `{test}` |");
+        println!("{row}");
+        if let Some(table) = std::env::var_os("NPWS_FAULTS_TABLE") {
+            let table = OpenOptions::new().create(true).append(true).open(table);
+            writeln!(table.expect("the table can be written"), "{row}").expect("the table can be written");
+        }
     }
 }
 

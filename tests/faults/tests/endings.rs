@@ -78,7 +78,8 @@ fn fifty_client_pools_come_back_after_a_restart_without_a_wave() {
             "fifty_client_pools_come_back_after_a_restart_without_a_wave",
             format!("server restarted, {POOLS} client pools of {CAPACITY}"),
         );
-        row.refilled(Duration::from_secs_f64((CAPACITY - BURST) as f64 / RATE as f64) + ms(500), begin.elapsed());
+        // The probes before have emptied the bucket; the last pause may be the longest.
+        row.refilled(Duration::from_secs_f64(CAPACITY as f64 / RATE as f64) + ms(500), begin.elapsed());
         let (peak, limit) = (peak(&accepted.lock().unwrap()), POOLS * (RATE + BURST));
         // A server that is kept from accepting for a second sees two seconds' dials in the next.
         assert!(peak <= limit + POOLS * RATE, "{peak} dials in a second, the limit is {limit}");
@@ -120,11 +121,13 @@ fn a_drained_server_lets_clients_go_elsewhere_and_finishes_what_is_taken() {
             "a_drained_server_lets_clients_go_elsewhere_and_finishes_what_is_taken",
             "server drained, with another to go to",
         );
-        row.refilled(ms(10), begin.elapsed());
+        // A round, and a dial.
+        row.refilled(ms(500), begin.elapsed());
         assert_eq!(closed_by(&client.stats(), CloseReason::PeerDrained), COUNT as u64);
         assert_eq!(closed_by(&going.stats(), CloseReason::Drained), COUNT as u64);
         assert!(TcpStream::connect(address).is_err(), "it accepts no more");
-        assert_eq!(going.take_next(SOON).await.map(drop), Err(TakeError::Draining));
+        let error = going.take_next(SOON).await.map(drop).unwrap_err();
+        assert!(error == TakeError::Draining && error.is_safe_to_retry(), "{error:?}");
         assert_eq!((going.stats().idle, going.is_closed()), (1, false), "the original's connection waits");
         talk(&mut accepted, &mut dialed).await;
         for _ in 0..2 * COUNT {

@@ -157,7 +157,8 @@ fn an_id_that_comes_twice_replaces_what_had_it_and_the_pool_refills() {
         until::<Tokio>("the first is replaced", || closed_by(&pool.stats(), CloseReason::Replaced) == 1).await;
         row.known(Duration::ZERO, begin.elapsed());
         until::<Tokio>("the pool is full", || pool.active() == 2).await;
-        row.refilled(ms(10), begin.elapsed());
+        // A round, and a dial.
+        row.refilled(ms(500), begin.elapsed());
         // One of the two is the connection, the other was closed.
         let mut dialed = pool.take(id(7), SOON).await.unwrap();
         npws_tests::pools::send(&mut dialed, b"one of you").await;
