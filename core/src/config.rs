@@ -41,6 +41,9 @@ pub struct PoolConfig {
     /// Whether connections are opened from this end, by `take_next`. Where a v2 peer says the same of itself, each end
     /// takes next its own half of the IDs, and the pool keeps at least one for each, be its capacity only one.
     pub opens: bool,
+    /// How many bytes all connections together may hold of what their peers send before this side takes them: 4,096 to
+    /// 4,294,967,295, 64 MiB unless told. The driver keeps to it, by an [`EarlyDataBudget`](crate::EarlyDataBudget).
+    pub early_data_total: usize,
     /// What each connection is told.
     pub link: LinkConfig,
 }
@@ -53,6 +56,7 @@ impl Default for PoolConfig {
             control_channel: false,
             max_staleness: None,
             opens: false,
+            early_data_total: 64 << 20,
             link: LinkConfig::default(),
         }
     }
@@ -83,6 +87,7 @@ impl PoolConfig {
             within("max_idle_age", age, DAY)?;
         }
         within("pong_timeout", self.link.pong_timeout, SHORT)?;
+        within("early_data_total", self.early_data_total, 4096..=u32::MAX as usize)?;
         within("early_data_limit", self.link.early_data_limit, 1..=64 << 20)
     }
 }

@@ -22,6 +22,7 @@ extern crate alloc;
 mod admission;
 mod backoff;
 mod config;
+mod early_data;
 mod error;
 mod group;
 mod id;
@@ -40,6 +41,7 @@ pub use admission::{
     ProxyHeaderError, ProxyProtocol, ProxyRule, Tokens, client_address,
 };
 pub use config::{ClientConfig, PoolConfig, ServerConfig};
+pub use early_data::EarlyDataBudget;
 pub use error::{ConfigError, TakeError};
 pub use group::{BreakerState, EndpointId, Group, GroupConfig, GroupOutput, Load, NameId, Strategy};
 pub use id::{ConnectionId, IdSource, ParseIdError};

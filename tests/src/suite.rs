@@ -38,6 +38,7 @@ macro_rules! conformance {
             early_data:
                 early_data_is_kept_for_the_take_at_either_end
                 the_beginning_of_a_large_message_is_a_claim
+                what_all_send_too_early_together_is_bounded_and_nothing_is_lost
                 a_claimed_connection_is_no_longer_idle_and_never_the_next
                 early_data_is_bounded_and_its_sender_waits
                 data_then_close_before_the_take_can_still_be_taken

@@ -11,13 +11,20 @@ use crate::tcp::TcpOptions;
 pub(crate) struct Settings {
     pub(crate) tcp: TcpOptions,
     pub(crate) max_message: usize,
+    pub(crate) max_frame: Option<usize>,
     pub(crate) close_timeout: Duration,
     pub(crate) v2: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { tcp: TcpOptions::default(), max_message: 64 << 20, close_timeout: Duration::from_secs(1), v2: true }
+        Self {
+            tcp: TcpOptions::default(),
+            max_message: 64 << 20,
+            max_frame: None,
+            close_timeout: Duration::from_secs(1),
+            v2: true,
+        }
     }
 }
 
@@ -26,6 +33,10 @@ impl Settings {
         pool.validate()?;
         if !(125..=1 << 30).contains(&self.max_message) {
             return Err(ConfigError::new("max_message_size", self.max_message.to_string(), "125 to 1073741824"));
+        }
+        if let Some(bytes) = self.max_frame.filter(|bytes| !(125..=self.max_message).contains(bytes)) {
+            let accepted = format!("125 to the max_message_size of {}", self.max_message);
+            return Err(ConfigError::new("max_frame_size", bytes.to_string(), accepted));
         }
         if self.close_timeout > Duration::from_secs(60) {
             return Err(ConfigError::new("close_timeout", format!("{:?}", self.close_timeout), "0ns to 60s"));
@@ -98,6 +109,21 @@ macro_rules! common_setters {
         /// ```
         pub fn early_data_limit(mut self, bytes: usize) -> Self {
             self.config.pool.link.early_data_limit = bytes;
+            self
+        }
+
+        /// How many bytes of that all connections of the pool may hold together: 4,096 to 4,294,967,295, 64 MiB unless told.
+        /// Once they are used up, connections are not read beyond the next 1 KiB or so until others are taken or end.
+        /// What peers send meanwhile is not lost: it waits with them.
+        ///
+        /// ```
+        /// # use npws_driver::{Runtime, ServerPoolBuilder};
+        /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+        ///     builder.early_data_total(16 << 20)
+        /// }
+        /// ```
+        pub fn early_data_total(mut self, bytes: usize) -> Self {
+            self.config.pool.early_data_total = bytes;
             self
         }
 
@@ -206,6 +232,20 @@ macro_rules! common_setters {
         /// ```
         pub fn max_message_size(mut self, bytes: usize) -> Self {
             self.settings.max_message = bytes;
+            self
+        }
+
+        /// The largest frame that a peer may send, of which a message may have several: 125 bytes to the largest message,
+        /// which is what it is unless told. A larger one closes the connection.
+        ///
+        /// ```
+        /// # use npws_driver::{Runtime, ServerPoolBuilder};
+        /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+        ///     builder.max_frame_size(64 * 1024)
+        /// }
+        /// ```
+        pub fn max_frame_size(mut self, bytes: usize) -> Self {
+            self.settings.max_frame = Some(bytes);
             self
         }
 

@@ -83,7 +83,7 @@ pub(crate) async fn websocket(transport: Transport, role: Role) -> WebSocketStre
         Role::Client => tungstenite::protocol::Role::Client,
         Role::Server => tungstenite::protocol::Role::Server,
     };
-    let config = websocket_config(MAX_MESSAGE);
+    let config = websocket_config(MAX_MESSAGE, None);
     WebSocketStream::from_partially_read(Gate::new(transport, &[]), Vec::new(), role, Some(config)).await
 }
 

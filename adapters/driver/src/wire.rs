@@ -21,6 +21,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message};
 
 use self::replay::Replay;
+use crate::early_data::Share;
 use crate::gate::Gate;
 use crate::tls::TlsInfo;
 
@@ -54,6 +55,8 @@ pub(crate) struct Wire {
     link: Link<Bytes>,
     role: Role,
     early_data_limit: usize,
+    /// Of what all connections of the pool may hold; `None` once it is taken.
+    share: Option<Share>,
     /// `None` once the user has read bytes: who reads bytes cannot ask for messages any more.
     replay: Option<Replay>,
     taken: bool,
@@ -93,6 +96,7 @@ impl Wire {
             link,
             role,
             early_data_limit,
+            share: None,
             replay: Some(Replay::default()),
             taken: false,
             retained: false,
@@ -103,6 +107,13 @@ impl Wire {
             goodbye: Goodbye::NotDue,
             failure: None,
         }
+    }
+
+    /// The same, which holds no more early data than its pool lets it.
+    pub(crate) fn sharing(mut self, share: Share) -> Self {
+        self.share = Some(share);
+        self.bound_reading();
+        self
     }
 
     /// The ID step. On the server the ID has left when this ends.
@@ -174,6 +185,7 @@ impl Wire {
     pub(crate) fn take(&mut self, now: Instant) {
         self.link.take(now);
         self.taken = true;
+        self.share = None;
         self.socket.get_mut().set_budget(None);
     }
 

@@ -110,3 +110,39 @@ async fn what_came_of_the_last_handshake_that_failed_is_told() -> Result {
         .await?;
     Ok(())
 }
+
+/// A binary frame as a client sends it, under the mask of all zeros.
+fn frame(is_last: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u16).to_be_bytes();
+    [&[u8::from(is_last) << 7 | opcode, 0x80 | 126], &length[..], &[0; 4], payload].concat()
+}
+
+#[tokio::test]
+async fn frames_have_a_limit_apart_from_that_of_messages() -> Result {
+    let pool = bind(server().max_message_size(10_000).max_frame_size(1000)).await?;
+    let mut good = open(&pool, &[]).await?;
+    let message: Vec<u8> =
+        (0..9).flat_map(|part| frame(part == 8, if part == 0 { 2 } else { 0 }, &[7; 1000])).collect();
+    good.write_all(&message).await?;
+    let (_id, mut connection) = pool.take_next(WAIT).await?;
+    let mut read = [0; 9000];
+    timeout(WAIT, connection.read_exact(&mut read)).await??;
+    assert_eq!(read, [7; 9000]);
+
+    let too_long = frame(true, 2, &[7; 1001]);
+    let too_many: Vec<u8> =
+        (0..11).flat_map(|part| frame(part == 10, if part == 0 { 2 } else { 0 }, &[7; 1000])).collect();
+    for refused in [too_long, too_many] {
+        let mut socket = open(&pool, &[]).await?;
+        socket.write_all(&refused).await?;
+        let mut close = [0; 4];
+        timeout(WAIT, socket.read_exact(&mut close)).await??;
+        assert_eq!(close, [0x88, 2, 0x03, 0xf1], "a close frame with 1009");
+    }
+    let error = server().max_message_size(10_000).max_frame_size(10_001).bind("127.0.0.1:0").await;
+    let expected = "max_frame_size is 10001, accepted is 125 to the max_message_size of 10000";
+    assert!(error.is_err_and(|error| error.to_string() == expected));
+    let error = server().early_data_total(4095).bind("127.0.0.1:0").await;
+    assert!(error.is_err_and(|error| error.to_string() == "early_data_total is 4095, accepted is 4096 to 4294967295"));
+    Ok(())
+}

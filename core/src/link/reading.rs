@@ -51,6 +51,21 @@ impl<B: AsRef<[u8]>> Link<B> {
         self.stream.buffered()
     }
 
+    /// What the bytes that wait to be read cost in memory, which is more than their number when they came in small
+    /// messages.
+    ///
+    /// ```
+    /// # use npws_core::{ConnectionId, Instant, Link, LinkConfig, PeerGeneration};
+    /// # let (config, now) = (LinkConfig::default(), Instant::ZERO);
+    /// let mut link = Link::server(config, PeerGeneration::V1, 7, now, ConnectionId::CONTROL);
+    /// link.handle_binary(now, b"abc");
+    /// assert!(link.cost() > link.buffered());
+    /// ```
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        self.stream.cost()
+    }
+
     /// Whether to go on reading from the peer: not while its early data fills the limit, and not once the link is over.
     ///
     /// What has been read all the same may be handed in; nothing is lost.

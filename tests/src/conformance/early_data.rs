@@ -44,6 +44,32 @@ pub async fn the_beginning_of_a_large_message_is_a_claim<R: Testbed>() {
     assert!(receive(&mut accepted, data.len()).await == data);
 }
 
+pub async fn what_all_send_too_early_together_is_bounded_and_nothing_is_lost<R: Testbed>() {
+    const PEERS: usize = 8;
+    let (server, address) = bind(server::<R>().early_data_total(16 * 1024)).await;
+    let data = pattern(40_000, 29);
+    let sent = data.clone();
+    let peers = thread(move || {
+        let mut peers: Vec<_> = (0..PEERS).map(|_| V1Client::connect(address)).collect();
+        for peer in &mut peers {
+            sent.chunks(1000).for_each(|message| peer.raw.send_binary(message));
+            peer.raw.send_close(1000);
+        }
+        peers
+    });
+    let peers = peers.join().await;
+    until::<R>("each is known to be claimed", || {
+        let stats = server.stats();
+        stats.claimed + stats.retained == PEERS
+    })
+    .await;
+    assert!(server.stats().retained < PEERS, "not all can have been read to their end");
+    for peer in peers.iter().rev() {
+        let mut accepted = server.take(peer.id, SOON).await.unwrap();
+        assert!(receive_all(&mut accepted).await == data);
+    }
+}
+
 pub async fn a_claimed_connection_is_no_longer_idle_and_never_the_next<R: Testbed>() {
     let (server, client) = pair::<R>(1).await;
     let (id, mut dialed) = client.take_next(SOON).await.unwrap();

@@ -11,6 +11,7 @@ use super::dial::Plan;
 use super::{ClientPool, ClientPoolBuilder, Dials};
 use crate::address;
 use crate::clock::Clock;
+use crate::early_data::EarlyData;
 use crate::error::BuildError;
 use crate::pool::Pool;
 use crate::proxy::Route;
@@ -62,8 +63,9 @@ impl<R: Runtime> ClientPoolBuilder<R> {
             tcp: self.settings.tcp,
             tls,
             request,
-            websocket: websocket_config(self.settings.max_message),
+            websocket: websocket_config(self.settings.max_message, self.settings.max_frame),
             link: self.config.pool.link.clone(),
+            early_data: EarlyData::new(self.config.pool.early_data_total),
             dial_timeout: self.config.dial_timeout,
             attempt_delay: self.config.attempt_delay,
         };

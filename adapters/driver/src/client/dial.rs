@@ -15,6 +15,7 @@ use tungstenite::protocol::WebSocketConfig;
 
 use super::race::race;
 use crate::clock::Clock;
+use crate::early_data::EarlyData;
 use crate::error::DialError;
 use crate::gate::Gate;
 use crate::proxy::{ProxyError, Route};
@@ -60,6 +61,7 @@ pub(super) struct Plan<R> {
     pub(super) request: UpgradeRequest,
     pub(super) websocket: WebSocketConfig,
     pub(super) link: LinkConfig,
+    pub(super) early_data: Arc<EarlyData>,
     pub(super) dial_timeout: Duration,
     pub(super) attempt_delay: Duration,
 }
@@ -80,7 +82,8 @@ impl<R: Runtime> Plan<R> {
         let (socket, peer) = upgrade(gate, &self.request, self.websocket).await.map_err(DialError::Upgrade)?;
         let now = clock.now();
         let link = Link::client(self.link.clone(), peer.generation, rand::random(), now, now + self.dial_timeout);
-        let mut wire = Box::new(Wire::new(socket, link, Role::Client, self.link.early_data_limit));
+        let wire = Wire::new(socket, link, Role::Client, self.link.early_data_limit);
+        let mut wire = Box::new(wire.sharing(self.early_data.share()));
         let established = std::future::poll_fn(|cx| wire.poll_establish(cx, clock.now())).await;
         let id = established.map_err(DialError::Id)?;
         Ok((id, peer, wire))

@@ -12,6 +12,7 @@ use super::Accepts;
 use super::accept_error::AcceptError;
 use super::front::{Arrival, Front, read_proxy_header};
 use super::listen::Host;
+use crate::early_data::EarlyData;
 use crate::runtime::Runtime;
 use crate::shared::Shared;
 use crate::slot::{Slot, watch};
@@ -26,6 +27,7 @@ pub(super) struct Plan<R> {
     pub(super) front: Arc<Front>,
     pub(super) websocket: WebSocketConfig,
     pub(super) link: LinkConfig,
+    pub(super) early_data: Arc<EarlyData>,
     /// What this end says of itself to a v2 peer.
     pub(super) own: PeerHeader,
 }
@@ -147,7 +149,8 @@ pub(super) async fn answer<R: Runtime>(
     let websocket = accept(transport, request, plan.own, admitted.subprotocol, plan.websocket).await?;
     let now = shared.clock.now();
     let link = Link::server(plan.link.clone(), peer.generation, rand::random(), now, connection_id);
-    let mut wire = Box::new(Wire::new(websocket, link, Role::Server, plan.link.early_data_limit));
+    let wire = Wire::new(websocket, link, Role::Server, plan.link.early_data_limit);
+    let mut wire = Box::new(wire.sharing(plan.early_data.share()));
     let established = std::future::poll_fn(|cx| wire.poll_establish(cx, shared.clock.now())).await;
     established.map_err(|reason| AcceptError::Id(reason).into_io())?;
     tracing::debug!(id = %connection_id, peer = %peer.generation, "accepted");

@@ -13,6 +13,7 @@ use super::front::Front;
 use super::listener::Hold;
 use super::{Accepts, Ids, ServerPool, ServerPoolBuilder, Source};
 use crate::clock::Clock;
+use crate::early_data::EarlyData;
 use crate::error::BuildError;
 use crate::pool::Pool;
 use crate::runtime::{Background, Runtime};
@@ -77,8 +78,9 @@ impl<R: Runtime> ServerPoolBuilder<R> {
             runtime: runtime.clone(),
             own: self.settings.header(&self.config.pool),
             front,
-            websocket: websocket_config(self.settings.max_message),
+            websocket: websocket_config(self.settings.max_message, self.settings.max_frame),
             link: self.config.pool.link.clone(),
+            early_data: EarlyData::new(self.config.pool.early_data_total),
         };
         let max_staleness = self.config.pool.max_staleness;
         let machine = Machine::new(self.config, rand::random as Ids, rand::random())?;

@@ -17,14 +17,15 @@ const READ_BUFFER: usize = 1024;
 /// What may wait besides one message: the longest header, and pongs and pings for a peer that does not read.
 const CONTROL_ROOM: usize = 4 * 1024;
 
-/// How tungstenite is set up. `max_message` bounds one received message and each of its frames.
-pub(crate) fn websocket_config(max_message: usize) -> WebSocketConfig {
+/// How tungstenite is set up. `max_message` bounds one received message, `max_frame` each of its frames, which are as
+/// large as the message may be if it is `None`.
+pub(crate) fn websocket_config(max_message: usize, max_frame: Option<usize>) -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_write_buffer_size(MAX_SENT_MESSAGE + CONTROL_ROOM)
         .max_message_size(Some(max_message))
-        .max_frame_size(Some(max_message))
+        .max_frame_size(Some(max_frame.unwrap_or(max_message)))
 }
 
 /// The same for a user of whole messages, who may send any that the peer of such a user would receive.

@@ -154,7 +154,7 @@ fn the_ends_upgrade_each_other_and_agree_on_the_generation() {
         [(false, false, V1, V1), (true, false, V1, V2), (false, true, V1, V1), (true, true, V2, V2)]
     {
         let (near, far) = pipe(1 << 20);
-        let config = websocket_config(MAX_MESSAGE);
+        let config = websocket_config(MAX_MESSAGE, None);
         let serving = async {
             let mut transport = transport(far);
             let request = read_request(&mut transport, HeadLimits::default()).await.unwrap();
@@ -184,7 +184,7 @@ fn data_right_behind_a_head_is_kept() {
     let mut socket = smol::block_on(async {
         let mut transport = transport(near);
         let request = read_request(&mut transport, HeadLimits::default()).await.unwrap();
-        accept(transport, request, header(true), None, websocket_config(MAX_MESSAGE)).await.unwrap()
+        accept(transport, request, header(true), None, websocket_config(MAX_MESSAGE, None)).await.unwrap()
     });
     assert_eq!(socket.get_ref().unsettled(), [&masked(0x82, b"early")[..], &masked(0x82, b"part")[..5]].concat());
     assert_eq!(smol::block_on(socket.next()).unwrap().unwrap(), Message::binary(&b"early"[..]));
@@ -197,7 +197,7 @@ fn data_right_behind_a_head_is_kept() {
 fn an_answer_is_understood_however_it_dribbles_in() {
     let (near, mut far) = pipe(1 << 20);
     let request = request(true);
-    let mut upgrading = Box::pin(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE)));
+    let mut upgrading = Box::pin(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE, None)));
     assert!(poll_once(&mut upgrading).is_pending());
     let asked = String::from_utf8(far.receive()).unwrap();
     let key = asked.lines().filter_map(|line| line.split_once(": "));
@@ -224,7 +224,7 @@ fn frames_right_behind_the_answer_are_all_that_counts_as_read() {
     for (offer, generation) in [(true, PeerGeneration::V2), (false, PeerGeneration::V1)] {
         let (near, mut far) = pipe(1 << 20);
         let request = request(offer);
-        let mut upgrading = Box::pin(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE)));
+        let mut upgrading = Box::pin(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE, None)));
         assert!(poll_once(&mut upgrading).is_pending());
         let asked = String::from_utf8(far.receive()).unwrap();
         assert!(asked.starts_with("GET /pool?x=1 HTTP/1.1\r\n"), "{asked}");
@@ -254,7 +254,7 @@ fn a_failed_upgrade_says_why() {
         far.send(answer);
         let request = request(true);
         far.end();
-        smol::block_on(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE))).unwrap_err()
+        smol::block_on(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE, None))).unwrap_err()
     };
     let full = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
     assert!(matches!(upgrade_with(full), UpgradeError::Rejected { status: 503 }));
@@ -262,7 +262,7 @@ fn a_failed_upgrade_says_why() {
     let (near, mut far) = pipe(1 << 20);
     far.send(b"220 mail.example\r\n");
     let asking = request(true);
-    let outcome = poll_once(Box::pin(upgrade(gate(near), &asking, websocket_config(MAX_MESSAGE))));
+    let outcome = poll_once(Box::pin(upgrade(gate(near), &asking, websocket_config(MAX_MESSAGE, None))));
     assert!(matches!(outcome, Poll::Ready(Err(UpgradeError::Protocol(_)))), "what is no HTTP is not waited for");
     let cut = upgrade_with(b"HTTP/1.1 101 Swi");
     assert!(matches!(&cut, UpgradeError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof), "{cut:?}");
@@ -283,7 +283,7 @@ fn a_users_fields_travel_and_cannot_break_the_upgrade() {
     }
     let request = UpgradeRequest::new("pool.example", "/", headers, header(false)).unwrap();
     let (near, far) = pipe(1 << 20);
-    let mut upgrading = Box::pin(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE)));
+    let mut upgrading = Box::pin(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE, None)));
     assert!(poll_once(&mut upgrading).is_pending());
     let asked = smol::block_on(read_request(&mut transport(far), HeadLimits::default())).unwrap();
     assert_eq!(asked.check_upgrade(), Ok(()));

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures::Stream;
@@ -11,6 +11,7 @@ use tungstenite::error::ProtocolError;
 use tungstenite::{Error, Message};
 
 use super::{FRAME_ROOM, Wire, close_message};
+use crate::early_data::Share;
 
 impl Wire {
     /// Hands one message, or the end, to the link.
@@ -26,6 +27,9 @@ impl Wire {
             Poll::Ready(Some(Err(error))) => self.handle_error(now, error),
             Poll::Ready(None) => self.link.handle_end(now),
             Poll::Pending => {
+                if self.poll_room(cx).is_ready() {
+                    return Poll::Ready(());
+                }
                 let is_stopped = self.socket.get_ref().is_stopped();
                 if std::mem::replace(&mut self.stopped, is_stopped) || !is_stopped {
                     return Poll::Pending;
@@ -79,10 +83,32 @@ impl Wire {
         } else {
             self.link.handle_binary(now, payload);
         }
+        self.bound_reading();
+    }
+
+    /// How much of unfinished messages may be read for the connection's own limit, and for that of its pool.
+    fn room(&self) -> (usize, usize) {
+        let own = self.early_data_limit.saturating_sub(self.link.buffered()).saturating_add(FRAME_ROOM);
+        let granted = self.share.as_ref().map_or(usize::MAX, Share::granted);
+        (own, granted.saturating_add(FRAME_ROOM).saturating_sub(self.link.cost()))
+    }
+
+    pub(super) fn bound_reading(&mut self) {
         if !self.taken {
-            let room = self.early_data_limit.saturating_sub(self.link.buffered());
-            self.socket.get_mut().set_budget(Some(room.saturating_add(FRAME_ROOM)));
+            let (own, shared) = self.room();
+            self.socket.get_mut().set_budget(Some(own.min(shared)));
         }
+    }
+
+    /// Ready when reading had stopped for what the pool may hold, and goes on with more.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (own, shared) = self.room();
+        match &mut self.share {
+            Some(share) if shared < own && self.socket.get_ref().is_stopped() => ready!(share.poll_more(cx)),
+            _ => return Poll::Pending,
+        }
+        self.bound_reading();
+        Poll::Ready(())
     }
 
     pub(super) fn handle_error(&mut self, now: Instant, error: Error) {

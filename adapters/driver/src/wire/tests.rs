@@ -1,5 +1,7 @@
 //! The wire against raw frames.
 
+mod early_data_total;
+
 use std::future::poll_fn;
 use std::io;
 use std::task::{Context, Poll, Waker};
