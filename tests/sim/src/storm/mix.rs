@@ -149,6 +149,7 @@ fn pool(rng: &mut Rng) -> PoolConfig {
             max_v1_pings: rng.pick(&[0, 3, 1000]),
             max_idle_age: rng.chance(250).then(|| time(rng, 1000, 20_000)),
         },
+        ..PoolConfig::default()
     }
 }
 
