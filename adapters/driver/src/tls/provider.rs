@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_rustls::rustls;
+use futures_rustls::rustls::{self, CipherSuite};
 use futures_rustls::rustls::crypto::CryptoProvider;
 use futures_rustls::rustls::server::ProducesTickets;
 
@@ -13,18 +13,25 @@ pub(crate) fn or_compiled_in(given: Option<&Arc<CryptoProvider>>) -> Result<Arc<
     given.cloned().or_else(compiled_in).ok_or(TlsConfigError::NoCryptoProvider)
 }
 
-#[cfg(feature = "aws-lc-rs")]
 fn compiled_in() -> Option<Arc<CryptoProvider>> {
-    Some(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+    let mut provider = library()?;
+    // Its hash is what costs: processors compute SHA-256 themselves and SHA-384, which goes with AES-256, they do not.
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    Some(Arc::new(provider))
+}
+
+#[cfg(feature = "aws-lc-rs")]
+fn library() -> Option<CryptoProvider> {
+    Some(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 #[cfg(all(feature = "ring", not(feature = "aws-lc-rs")))]
-fn compiled_in() -> Option<Arc<CryptoProvider>> {
-    Some(Arc::new(rustls::crypto::ring::default_provider()))
+fn library() -> Option<CryptoProvider> {
+    Some(rustls::crypto::ring::default_provider())
 }
 
 #[cfg(not(any(feature = "ring", feature = "aws-lc-rs")))]
-fn compiled_in() -> Option<Arc<CryptoProvider>> {
+fn library() -> Option<CryptoProvider> {
     None
 }
 
