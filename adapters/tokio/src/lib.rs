@@ -21,6 +21,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod stream;
+
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -28,9 +30,9 @@ use std::time::Instant;
 
 use npws_driver::Runtime;
 use socket2::SockRef;
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
-use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
+
+pub use self::stream::TcpStream;
 
 /// A pool that dials, on tokio.
 ///
@@ -91,7 +93,7 @@ impl From<Handle> for Tokio {
 }
 
 impl Runtime for Tokio {
-    type Stream = Compat<TcpStream>;
+    type Stream = TcpStream;
     type Listener = tokio::net::TcpListener;
 
     fn current() -> io::Result<Self> {
@@ -118,7 +120,7 @@ impl Runtime for Tokio {
     }
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
-        Ok(TcpStream::connect(addr).await?.compat())
+        Ok(TcpStream(tokio::net::TcpStream::connect(addr).await?))
     }
 
     fn listen(&self, listener: TcpListener) -> io::Result<Self::Listener> {
@@ -129,10 +131,10 @@ impl Runtime for Tokio {
 
     async fn accept(&self, listener: &Self::Listener) -> io::Result<(Self::Stream, SocketAddr)> {
         let (stream, peer) = listener.accept().await?;
-        Ok((stream.compat(), peer))
+        Ok((TcpStream(stream), peer))
     }
 
     fn socket(stream: &Self::Stream) -> SockRef<'_> {
-        SockRef::from(stream.get_ref())
+        SockRef::from(&stream.0)
     }
 }
