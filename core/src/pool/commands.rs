@@ -103,7 +103,7 @@ impl<C, S: Side<C>> Pool<C, S> {
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
     pub fn complete(&mut self, now: Instant, waiter: WaiterId) -> Option<Result<Taken<C>, TakeError>> {
-        let outcome = self.exchange.complete(now, waiter);
+        let outcome = self.exchange.complete(waiter);
         self.settle(now);
         outcome
     }

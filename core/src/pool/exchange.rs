@@ -85,20 +85,30 @@ impl<C> Exchange<C> {
     }
 
     pub(super) fn take(&mut self, now: Instant, want: Want, timeout: Duration) -> WaiterId {
-        let waiter = self.waiters.add(want, now + timeout);
-        if let Some(error) = self.refusal(now, want) {
-            self.fail(waiter, error);
-        } else {
-            match want {
-                Want::Id(id) => self.pair_by_id(id),
-                Want::Next => self.pair_next(),
-                Want::Claimed => self.pair_claimed(),
-            }
-            if timeout.is_zero() && self.waiters.progress(waiter) == Some(Progress::Waiting) {
-                self.fail(waiter, TakeError::Timeout);
-            }
+        let deadline = now + timeout;
+        let outcome = match self.at_once(want) {
+            Some(key) => Some(Progress::Offered(key)),
+            None => self.refusal(now, want).map(Progress::Failed),
+        };
+        let late = || timeout.is_zero().then_some(Progress::Failed(TakeError::Timeout));
+        let progress = outcome.or_else(late).unwrap_or(Progress::Waiting);
+        let waiter = self.waiters.add(want, deadline, progress);
+        if let Progress::Offered(key) = progress {
+            self.registry.offer(key, waiter);
+        }
+        if progress != Progress::Waiting {
+            self.emit(Output::Wake(waiter));
         }
         waiter
+    }
+
+    /// The connection that a new take gets without waiting. Nobody waits for what is there, so it overtakes nobody.
+    fn at_once(&self, want: Want) -> Option<ConnectionKey> {
+        match want {
+            Want::Id(id) => self.registry.available(id),
+            Want::Next => self.next_idle().filter(|_| self.is_open()),
+            Want::Claimed => self.next_claimed(),
+        }
     }
 
     /// Why a new take need not even wait.
@@ -140,7 +150,7 @@ impl<C> Exchange<C> {
         }
     }
 
-    pub(super) fn complete(&mut self, now: Instant, waiter: WaiterId) -> Option<Result<Taken<C>, TakeError>> {
+    pub(super) fn complete(&mut self, waiter: WaiterId) -> Option<Result<Taken<C>, TakeError>> {
         let outcome = match self.waiters.progress(waiter)? {
             Progress::Waiting => return None,
             Progress::Failed(error) => Err(error),
@@ -152,7 +162,8 @@ impl<C> Exchange<C> {
         self.waiters.remove(waiter);
         if let Ok(Taken { key, .. }) = &outcome {
             self.spend(key.id());
-            self.give_up(now, key.id(), CloseReason::Taken);
+            // What is taken is known as such, and needs no tombstone before it is released.
+            self.disappoint(key.id(), CloseReason::Taken);
         }
         Some(outcome)
     }
@@ -225,7 +236,14 @@ impl<C> Exchange<C> {
             return;
         }
         self.tombstones.bury(now, id, reason, now + self.config.tombstone);
-        while let Some(waiter) = self.waiters.first_by_id(id) {
+        self.disappoint(id, reason);
+    }
+
+    /// Fails whoever waits for `id`, unless it comes again.
+    fn disappoint(&mut self, id: ConnectionId, reason: CloseReason) {
+        while !self.comes_again(id)
+            && let Some(waiter) = self.waiters.first_by_id(id)
+        {
             self.fail(waiter, TakeError::Gone(reason));
         }
     }

@@ -2,6 +2,7 @@
 
 mod consistency;
 
+use alloc::collections::btree_map::Entry as Slot;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
@@ -340,8 +341,11 @@ impl<C> Registry<C> {
     }
 
     fn remove(&mut self, key: ConnectionKey) -> Option<Entry<C>> {
-        self.entry(key)?;
-        let entry = self.by_id.remove(&key.id)?;
+        let Slot::Occupied(found) = self.by_id.entry(key.id) else { return None };
+        if found.get().age != key.age {
+            return None;
+        }
+        let entry = found.remove();
         self.departed.extend(entry.address);
         if entry.offered_to.is_some() {
             self.offered -= 1;

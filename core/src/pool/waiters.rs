@@ -53,11 +53,14 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    pub(super) fn add(&mut self, want: Want, deadline: Instant) -> WaiterId {
+    /// Whose outcome is known already stands in no queue.
+    pub(super) fn add(&mut self, want: Want, deadline: Instant, progress: Progress) -> WaiterId {
         let waiter = WaiterId(self.issued);
         self.issued += 1;
-        self.all.insert(waiter, Waiter { want, deadline, progress: Progress::Waiting });
-        self.enqueue(waiter, want, deadline);
+        self.all.insert(waiter, Waiter { want, deadline, progress });
+        if progress == Progress::Waiting {
+            self.enqueue(waiter, want, deadline);
+        }
         waiter
     }
 
