@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
 
 use npws_core::Instant;
 
@@ -25,10 +26,10 @@ impl LinkTimers {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says whether `at` is now the first deadline of all.
-    pub(crate) fn insert(&self, at: Instant, slot: &Arc<Slot>) -> bool {
+    /// Says whether `due` is now the first deadline of all.
+    pub(crate) fn insert(&self, now: Instant, due: Instant, slot: &Arc<Slot>) -> bool {
         let mut queue = self.lock();
-        let key = (at, queue.issued);
+        let key = (together(now, due), queue.issued);
         queue.issued += 1;
         queue.entries.insert(key, Arc::downgrade(slot));
         queue.entries.first_key_value().is_some_and(|(first, _)| *first == key)
@@ -47,5 +48,42 @@ impl LinkTimers {
         for slot in due.into_values().filter_map(|slot| slot.upgrade()) {
             slot.wake_for_deadline();
         }
+    }
+}
+
+/// `due`, or a moment at most a hundredth of the time until then later, that deadlines near it share: waking up costs more
+/// than most of what is done then.
+fn together(now: Instant, due: Instant) -> Instant {
+    let due_ns = due.since_epoch().as_nanos();
+    let slack = due_ns.saturating_sub(now.since_epoch().as_nanos()) / 128;
+    let Some(bits) = slack.checked_ilog2() else { return due };
+    let shared = ((due_ns >> bits) + 1) << bits;
+    u64::try_from(shared).map_or(due, |shared| Instant::from_epoch(Duration::from_nanos(shared)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_epoch(Duration::from_millis(ms))
+    }
+
+    #[test]
+    fn deadlines_that_lie_close_together_become_one_which_is_late_by_a_hundredth_at_most() {
+        let mut moments = std::collections::BTreeSet::new();
+        for due in 27_000..30_000 {
+            let moment = together(at(0), at(due));
+            assert!(moment >= at(due) && moment <= at(due + due / 100), "{due}: {moment:?}");
+            moments.insert(moment);
+        }
+        assert!(moments.len() <= 24, "{} moments in 3 s", moments.len());
+    }
+
+    #[test]
+    fn what_is_due_is_not_put_off() {
+        assert_eq!(together(at(5), at(5)), at(5));
+        assert_eq!(together(at(5), at(3)), at(3));
+        assert_eq!(together(at(0), Instant::from_epoch(Duration::MAX)), Instant::from_epoch(Duration::MAX));
     }
 }

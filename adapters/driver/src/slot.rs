@@ -24,7 +24,7 @@ pub(crate) struct Slot {
 struct State {
     wire: Option<Box<Wire>>,
     watcher: Option<Waker>,
-    /// When the pool's timer will wake the watcher.
+    /// The deadline at which the pool's timer will wake the watcher.
     armed: Option<Instant>,
 }
 
@@ -81,9 +81,17 @@ impl Slot {
     pub(crate) fn hand_over(&self, now: Instant, max_staleness: Option<Duration>) -> Handover {
         let mut state = self.lock();
         let handover = state.look(now, max_staleness);
-        // The look replaced the watcher's registration with the socket: it has to renew that, or to see that it is over.
-        state.wake_watcher();
+        // The look replaced the watcher's registration with the socket. It has to renew that, unless it is over: then
+        // whoever takes need not wait for it to be woken.
+        if !matches!(handover, Handover::Alive(_)) {
+            state.wake_watcher();
+        }
         handover
+    }
+
+    /// Ends the watcher of a connection that was taken, if nothing has ended it before.
+    pub(crate) fn end_watch(&self) {
+        self.lock().wake_watcher();
     }
 
     /// Asks the peer for a sign of life. Says whether one can be counted on.
@@ -160,12 +168,12 @@ fn poll_watch<D: Driven>(shared: &Shared<D>, slot: &Arc<Slot>, cx: &mut Context<
     }
     // A deadline that moved back needs nothing: the timer wakes the watcher early, and it arms the later one then.
     let arm = due.filter(|due| state.armed.is_none_or(|armed| *due < armed));
-    if let Some(at) = arm {
-        state.armed = Some(at);
+    if arm.is_some() {
+        state.armed = arm;
     }
     drop(state);
-    if let Some(at) = arm
-        && shared.link_timers.insert(at, slot)
+    if let Some(due) = arm
+        && shared.link_timers.insert(now, due, slot)
     {
         shared.timer.wake();
     }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use npws_core::{ConnectionKey, Instant, Pool as Machine, TakeError, WaiterId};
+use npws_core::{ConnectionKey, Instant, Pool as Machine, Side, TakeError, WaiterId};
 
 use crate::connection::Connection;
-use crate::shared::{Driven, Shared};
+use crate::shared::{Driven, Shared, State};
 use crate::slot::{Handover, Slot, report};
 use crate::wire::{WatchEvent, Wire};
 
@@ -28,68 +28,87 @@ pub(crate) async fn take<D: Driven>(
     kind: Kind,
     begin: impl FnOnce(&mut Machine<Arc<Slot>, D::Side>, Instant) -> WaiterId + Send,
 ) -> Result<Connection, TakeError> {
-    let waiter = shared.with(|state, now| begin(&mut state.machine, now));
-    let mut pending = Pending { shared, waiter: Some(waiter) };
     let max_staleness = shared.max_staleness.filter(|_| kind == Kind::Next);
-    let outcome = poll_fn(|cx| poll(shared, waiter, max_staleness, cx)).await;
+    let (waiter, at_once) = shared.with(|state, now| {
+        let waiter = begin(&mut state.machine, now);
+        (waiter, attempt(state, now, waiter, max_staleness))
+    });
+    let mut pending = Pending { shared, waiter: Some(waiter) };
+    let outcome = match at_once {
+        Some(outcome) => outcome,
+        None => poll_fn(|cx| poll(shared, waiter, max_staleness, cx)).await,
+    };
     pending.waiter = None;
-    let (key, mut wire) = outcome?;
+    let (key, slot, mut wire) = outcome?;
     if kind == Kind::Next {
         wire.announce(shared.clock.now());
         // What the socket does not take at once leaves with the first read or write.
         let _ = wire.poll_flush(&mut Context::from_waker(Waker::noop()));
     }
     tracing::debug!(id = %key.id(), "connection taken");
-    let release = Release { shared: shared.clone(), key };
+    let release = Release { shared: shared.clone(), slot, key };
     Ok(Connection::new(wire, key.id(), shared.clock.clone(), shared.close_timeout, Box::new(release)))
 }
+
+/// What a take ends with.
+type Outcome = Result<(ConnectionKey, Arc<Slot>, Box<Wire>), TakeError>;
 
 fn poll<D: Driven>(
     shared: &Arc<Shared<D>>,
     waiter: WaiterId,
     max_staleness: Option<Duration>,
     cx: &mut Context<'_>,
-) -> Poll<Result<(ConnectionKey, Box<Wire>), TakeError>> {
-    shared.with(|state, now| {
-        // Ends: each turn either returns or takes the offered connection's standing one step further.
-        let mut staleness = max_staleness;
-        while let Some((key, slot)) = state.machine.offered(waiter) {
-            let slot = slot.clone();
-            match slot.hand_over(now, staleness.take()) {
-                Handover::Alive(wire) => {
-                    let completed = state.machine.complete(now, waiter);
-                    debug_assert!(matches!(completed, Some(Ok(_))), "an offer is there to be completed");
-                    state.wakers.remove(&waiter);
-                    return Poll::Ready(Ok((key, wire)));
-                }
-                Handover::Stale if state.machine.handle_stale(now, key) => {
-                    staleness = max_staleness;
-                    if !slot.probe(now) {
-                        state.machine.handle_proved(now, key);
-                    }
-                }
-                // As fresh as it will get: the next look takes it.
-                Handover::Stale => {}
-                Handover::Event(event) => {
-                    staleness = max_staleness;
-                    match event {
-                        WatchEvent::Closed(reason) => state.machine.handle_dead_on_take(now, key, reason),
-                        event => report(&mut state.machine, now, key, event),
-                    }
-                }
-            }
+) -> Poll<Outcome> {
+    shared.with(|state, now| match attempt(state, now, waiter, max_staleness) {
+        Some(outcome) => {
+            state.wakers.remove(&waiter);
+            Poll::Ready(outcome)
         }
-        match state.machine.complete(now, waiter) {
-            Some(Err(error)) => {
-                state.wakers.remove(&waiter);
-                Poll::Ready(Err(error))
-            }
-            Some(Ok(_)) | None => {
-                state.wakers.insert(waiter, cx.waker().clone());
-                Poll::Pending
-            }
+        None => {
+            state.wakers.insert(waiter, cx.waker().clone());
+            Poll::Pending
         }
     })
+}
+
+/// The waiter's outcome, if there is one by now.
+fn attempt<S: Side<Arc<Slot>>>(
+    state: &mut State<S>,
+    now: Instant,
+    waiter: WaiterId,
+    max_staleness: Option<Duration>,
+) -> Option<Outcome> {
+    // Ends: each turn either returns or takes the offered connection's standing one step further.
+    let mut staleness = max_staleness;
+    while let Some((key, slot)) = state.machine.offered(waiter) {
+        let slot = slot.clone();
+        match slot.hand_over(now, staleness.take()) {
+            Handover::Alive(wire) => {
+                let completed = state.machine.complete(now, waiter);
+                debug_assert!(matches!(completed, Some(Ok(_))), "an offer is there to be completed");
+                return Some(Ok((key, slot, wire)));
+            }
+            Handover::Stale if state.machine.handle_stale(now, key) => {
+                staleness = max_staleness;
+                if !slot.probe(now) {
+                    state.machine.handle_proved(now, key);
+                }
+            }
+            // As fresh as it will get: the next look takes it.
+            Handover::Stale => {}
+            Handover::Event(event) => {
+                staleness = max_staleness;
+                match event {
+                    WatchEvent::Closed(reason) => state.machine.handle_dead_on_take(now, key, reason),
+                    event => report(&mut state.machine, now, key, event),
+                }
+            }
+        }
+    }
+    match state.machine.complete(now, waiter) {
+        Some(Err(error)) => Some(Err(error)),
+        Some(Ok(_)) | None => None,
+    }
 }
 
 struct Pending<'a, D: Driven> {
@@ -111,11 +130,13 @@ impl<D: Driven> Drop for Pending<'_, D> {
 /// Tells the pool that a taken connection is no more, so that its ID can be used again.
 struct Release<D: Driven> {
     shared: Arc<Shared<D>>,
+    slot: Arc<Slot>,
     key: ConnectionKey,
 }
 
 impl<D: Driven> Drop for Release<D> {
     fn drop(&mut self) {
+        self.slot.end_watch();
         self.shared.with(|state, now| state.machine.handle_released(now, self.key));
     }
 }
