@@ -33,9 +33,7 @@ async fn fill<R: Testbed>(count: usize, resumes: Option<bool>) -> (Duration, Dur
         }
     };
     let (server, address) = pools::bind(pools::server::<R>().capacity(count).tls(server_tls)).await;
-    let client = pools::client::<R>(format!("localhost:{}", address.port()), count)
-        .interval(pools::NEVER..=pools::NEVER)
-        .tls(client_tls);
+    let client = pools::client::<R>(address, count).interval(pools::NEVER..=pools::NEVER).tls(client_tls);
     let (begin, cpu) = (Instant::now(), usage::cpu());
     let client = client.connect().expect("the settings are valid");
     while client.active() < count || server.active() < count {
