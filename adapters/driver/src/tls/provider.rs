@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use futures_rustls::rustls::{self, CipherSuite};
 use futures_rustls::rustls::crypto::CryptoProvider;
 use futures_rustls::rustls::server::ProducesTickets;
+use futures_rustls::rustls::{self, CipherSuite};
 
 use crate::tls::TlsConfigError;
 
