@@ -33,7 +33,8 @@ impl World {
             Fault::SilentCut => self.cut(&[end, end.peer()]),
             Fault::HalfOpen => self.cut(&[end]),
             Fault::Garbage => {
-                if self.end(end).stage != Stage::Gone {
+                // Who does not look at an idle connection would find it no sooner than when it is taken.
+                if self.end(end).stage != Stage::Gone && self.processes[self.end(end).pool.0].watches {
                     self.end_mut(end).push(Packet::Garbage);
                     self.wake(end);
                 }
