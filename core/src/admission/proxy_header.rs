@@ -206,22 +206,26 @@ fn v1(read: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let Some(end) = start.windows(2).position(|pair| pair == b"\r\n") else {
         return if read.len() < V1_MAX { Ok(None) } else { Err(ProxyHeaderError::TooLong) };
     };
-    let line = start.get(V1.len()..end).and_then(|line| str::from_utf8(line).ok());
-    let source = line.and_then(v1_source).ok_or(ProxyHeaderError::Malformed)?;
+    let source = match start.get(V1.len()..end) {
+        // What follows is to be ignored, whatever it is.
+        Some(line) if line == b"UNKNOWN" || line.starts_with(b"UNKNOWN ") => None,
+        line => {
+            let source = line.and_then(|line| v1_source(str::from_utf8(line).ok()?));
+            Some(source.ok_or(ProxyHeaderError::Malformed)?)
+        }
+    };
     Ok(Some(ProxyHeader { length: end + 2, source }))
 }
 
-/// What stands behind `PROXY `; the outer `None` is for a line that is malformed.
-fn v1_source(line: &str) -> Option<Option<SocketAddr>> {
+/// The source in what stands behind `PROXY `.
+fn v1_source(line: &str) -> Option<SocketAddr> {
     let mut parts = line.split(' ');
     let source = match parts.next()? {
-        // What follows is to be ignored.
-        "UNKNOWN" => return Some(None),
         "TCP4" => v1_addresses::<Ipv4Addr>(&mut parts)?,
         "TCP6" => v1_addresses::<Ipv6Addr>(&mut parts)?,
         _ => return None,
     };
-    parts.next().is_none().then_some(Some(source))
+    parts.next().is_none().then_some(source)
 }
 
 fn v1_addresses<'l, A: FromStr + Into<IpAddr>>(parts: &mut impl Iterator<Item = &'l str>) -> Option<SocketAddr> {

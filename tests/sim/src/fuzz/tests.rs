@@ -128,6 +128,31 @@ fn admission_holds_for_mutations_of_the_corpus() {
 }
 
 #[test]
+fn proxy_header_holds_for_seeded_inputs() {
+    each(seeded(), super::proxy_header);
+}
+
+#[test]
+fn proxy_header_holds_for_the_corpus() {
+    each(corpus("proxy_header"), super::proxy_header);
+}
+
+#[test]
+fn proxy_header_holds_for_every_change_of_a_byte_of_the_corpus() {
+    let changed = corpus("proxy_header").into_iter().flat_map(|(name, input)| {
+        (0..input.len()).flat_map(move |index| {
+            let (name, input) = (name.clone(), input.clone());
+            (0..=u8::MAX).step_by(3).map(move |byte| {
+                let mut input = input.clone();
+                input[index] = byte;
+                (format!("{name} with {byte} at {index}"), input)
+            })
+        })
+    });
+    each(changed, super::proxy_header);
+}
+
+#[test]
 fn id_handshake_holds_for_seeded_inputs() {
     each(seeded(), super::id_handshake);
 }
@@ -153,6 +178,11 @@ proptest! {
     #[test]
     fn admission_holds_for_any_input(data in vec(any::<u8>(), 0..300)) {
         super::admission(&data);
+    }
+
+    #[test]
+    fn proxy_header_holds_for_any_input(data in vec(any::<u8>(), 0..300)) {
+        super::proxy_header(&data);
     }
 
     #[test]
