@@ -109,6 +109,21 @@ macro_rules! conformance {
                 a_proxy_that_cannot_be_reached_is_told_apart_from_the_server
                 a_silent_proxy_is_given_up_at_the_deadline_of_the_dial
                 a_dialer_of_ones_own_reaches_the_proxy;
+            group:
+                takes_are_spread_over_the_endpoints
+                the_least_loaded_endpoint_is_preferred
+                a_server_that_is_killed_and_restarted_fails_no_take
+                no_take_waits_for_an_endpoint_that_is_out
+                a_take_by_id_goes_to_the_endpoint_that_has_it
+                what_a_server_takes_is_accepted_from_any_endpoint
+                a_server_that_drains_hands_its_share_over_at_once
+                a_take_that_is_dropped_or_served_elsewhere_loses_nothing
+                an_error_says_what_each_endpoint_lacks
+                a_group_ends_gently_or_at_once
+                the_last_handle_that_is_dropped_closes_every_pool;
+            group_names:
+                a_name_is_followed_as_its_addresses_change
+                a_name_is_looked_up_again_and_again;
             handshakes:
                 silent_peers_hold_no_slot_and_delay_nobody
                 a_silent_or_dribbling_peer_is_cut_at_its_phases_deadline

@@ -43,6 +43,16 @@ use socket2::SockRef;
 /// ```
 pub type ClientPool = npws_driver::ClientPool<AsyncStd>;
 
+/// Several pools that dial as one, on async-std.
+///
+/// ```
+/// use npws_async_std::PoolGroup;
+///
+/// let error = PoolGroup::builder().break_after(0).connect().unwrap_err();
+/// assert_eq!(error.to_string(), "break_after is 0, accepted is 1 to 1000");
+/// ```
+pub type PoolGroup = npws_driver::PoolGroup<AsyncStd>;
+
 /// A pool that accepts, on async-std.
 ///
 /// ```

@@ -1,9 +1,10 @@
 //! The pool that dials.
 
 mod builder;
-mod connect;
+pub(crate) mod connect;
 mod connect_error;
 mod dial;
+pub(crate) mod observer;
 mod race;
 
 use std::collections::HashMap;
@@ -11,12 +12,13 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
 
 use futures::future::{AbortHandle, Abortable};
-use npws_core::{DialId, Dialing, Output};
+use npws_core::{CloseReason, DialFailure, DialId, Dialing, Output};
 
 pub use self::builder::ClientPoolBuilder;
 pub use self::connect_error::ConnectError;
 pub use self::dial::DialTarget;
 use self::dial::Plan;
+use self::observer::BoxObserver;
 use crate::error::DialError;
 use crate::pool::Pool;
 use crate::runtime::Runtime;
@@ -52,6 +54,7 @@ pub struct Dials<R: Runtime> {
     plan: Arc<Plan<R>>,
     under_way: Mutex<HashMap<DialId, AbortHandle>>,
     last_error: Mutex<Option<Arc<DialError>>>,
+    observer: Option<BoxObserver>,
 }
 
 impl<R: Runtime> ClientPool<R> {
@@ -86,8 +89,8 @@ impl<R: Runtime> ClientPool<R> {
 }
 
 impl<R: Runtime> Dials<R> {
-    fn new(plan: Plan<R>) -> Self {
-        Self { plan: Arc::new(plan), under_way: Mutex::default(), last_error: Mutex::default() }
+    fn new(plan: Plan<R>, observer: Option<BoxObserver>) -> Self {
+        Self { plan: Arc::new(plan), under_way: Mutex::default(), last_error: Mutex::default(), observer }
     }
 
     fn remember(&self, error: DialError) {
@@ -106,6 +109,12 @@ impl<R: Runtime> Driven for Dials<R> {
         None
     }
 
+    fn observe_close(&self, reason: CloseReason) {
+        if let Some(observer) = self.observer.as_ref().filter(|_| reason == CloseReason::PeerDrained) {
+            observer.asked_back();
+        }
+    }
+
     fn perform(shared: &Arc<Shared<Self>>, output: Output<Arc<Slot>>) {
         match output {
             Output::Dial(dial) => begin(shared, dial),
@@ -115,7 +124,13 @@ impl<R: Runtime> Driven for Dials<R> {
                     if !shared.gauges.is_closed.load(Ordering::Acquire) {
                         tracing::debug!(?dial, "dial gave up: its deadline passed");
                         shared.driven.remember(DialError::Timeout);
+                        failed(shared, DialFailure::Timeout);
                     }
+                }
+            }
+            Output::Closed => {
+                if let Some(observer) = &shared.driven.observer {
+                    observer.closed();
                 }
             }
             _ => {}
@@ -139,6 +154,9 @@ fn begin<R: Runtime>(shared: &Arc<Shared<Dials<R>>>, dial: DialId) {
                 let registered = slot.clone();
                 let key = shared.with(|state, now| state.machine.handle_dialed(now, dial, id, peer, registered));
                 if let Some(key) = key {
+                    if let Some(observer) = &shared.driven.observer {
+                        observer.dialed();
+                    }
                     plan.runtime.spawn(watch(shared, slot, key));
                 }
             }
@@ -147,7 +165,14 @@ fn begin<R: Runtime>(shared: &Arc<Shared<Dials<R>>>, dial: DialId) {
                 let failure = error.failure();
                 shared.driven.remember(error);
                 shared.with(|state, now| state.machine.handle_dial_failed(now, dial, failure));
+                failed(&shared, failure);
             }
         }
     });
+}
+
+fn failed<R: Runtime>(shared: &Shared<Dials<R>>, failure: DialFailure) {
+    if let Some(observer) = &shared.driven.observer {
+        observer.dial_failed(failure, shared.gauges.active.load(Ordering::Acquire));
+    }
 }

@@ -12,6 +12,7 @@ mod connection;
 mod early_data;
 mod error;
 mod gate;
+mod group;
 mod link_timers;
 mod pool;
 mod proxy;
@@ -38,10 +39,12 @@ pub use client::{ClientPool, ClientPoolBuilder, ConnectError, DialTarget, Dials}
 pub use connection::{Connection, IntoWebSocketError, StreamError};
 pub use error::{BuildError, DialError};
 pub use gate::Gate;
+pub use group::{Endpoint, EndpointCause, EndpointStats, GroupStats, GroupTakeError, PoolGroup, PoolGroupBuilder};
 pub use npws_core::{
-    AddressLimitsConfig, AllowList, CloseReason, ConfigError, ConnectionId, DialFailure, DialFailures, ForwardedHeader,
-    HandshakeRate, HeadLimits, IpRange, ListenerStats, Origin, OriginPolicy, ParseIdError, ParseOriginError,
-    ParseRangeError, PeerGeneration, Policy, ProxyHeaderError, ProxyProtocol, Rejection, Stats, TakeError, Tokens,
+    AddressLimitsConfig, AllowList, BreakerState, CloseReason, ConfigError, ConnectionId, DialFailure, DialFailures,
+    EndpointId, ForwardedHeader, HandshakeRate, HeadLimits, IpRange, ListenerStats, Origin, OriginPolicy, ParseIdError,
+    ParseOriginError, ParseRangeError, PeerGeneration, Policy, ProxyHeaderError, ProxyProtocol, Rejection, Stats,
+    Strategy, TakeError, Tokens,
 };
 pub use pool::Pool;
 pub use proxy::{Proxy, ProxyError};

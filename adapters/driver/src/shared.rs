@@ -8,7 +8,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use futures::task::AtomicWaker;
-use npws_core::{Instant, Output, Pool as Machine, Side, WaiterId};
+use npws_core::{CloseReason, Instant, Output, Pool as Machine, Side, WaiterId};
 
 use crate::clock::Clock;
 use crate::link_timers::LinkTimers;
@@ -23,6 +23,9 @@ pub(crate) trait Driven: Send + Sync + Sized + 'static {
 
     /// Where the pool listens, if it does.
     fn local_addr(&self) -> Option<SocketAddr>;
+
+    /// A connection that nobody has taken is closed for `reason`.
+    fn observe_close(&self, _reason: CloseReason) {}
 
     /// Carries out an output that only one kind of pool has.
     fn perform(shared: &Arc<Shared<Self>>, output: Output<Arc<Slot>>);
@@ -57,6 +60,9 @@ pub(crate) struct Gauges {
     pub(crate) capacity: AtomicUsize,
     pub(crate) interval_ns: AtomicU64,
     pub(crate) errors: AtomicU64,
+    pub(crate) taken: AtomicUsize,
+    /// `u64::MAX` while it is not known.
+    pub(crate) round_trip_ns: AtomicU64,
     pub(crate) is_closed: AtomicBool,
 }
 
@@ -67,6 +73,9 @@ impl Gauges {
         self.capacity.store(machine.capacity(), Ordering::Release);
         self.interval_ns.store(interval_ns, Ordering::Release);
         self.errors.store(machine.error_count(), Ordering::Release);
+        self.taken.store(machine.taken(), Ordering::Release);
+        let round_trip_ns = machine.round_trip().and_then(|time| u64::try_from(time.as_nanos()).ok());
+        self.round_trip_ns.store(round_trip_ns.unwrap_or(u64::MAX), Ordering::Release);
         self.is_closed.store(machine.is_closed(), Ordering::Release);
     }
 }
@@ -146,6 +155,7 @@ impl<D: Driven> Shared<D> {
         match output {
             Output::Close { connection, reason } => {
                 tracing::debug!(id = %connection.id(), %reason, "connection evicted");
+                self.driven.observe_close(reason);
                 connection.dispose(&*self.background, &self.clock, self.close_timeout);
             }
             Output::Round { idle, dialing, capacity, interval } => {

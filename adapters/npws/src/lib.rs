@@ -45,6 +45,7 @@
 //! | set up a pool | [`ClientPoolBuilder`], [`ServerPoolBuilder`], [`TcpOptions`], [`Policy`] |
 //! | serve several pools on one address, each on its path | [`Listener`] |
 //! | take connections, watch and end a pool | [`Pool`], [`Stats`] |
+//! | use several servers | [`PoolGroup`], [`PoolGroupBuilder`], [`Strategy`], [`GroupTakeError`] |
 //! | use a connection | [`Connection`], a byte stream; [`into_websocket`](Connection::into_websocket) for messages |
 //! | encrypt | [`ClientTls`], [`ServerTls`], [`Fingerprint`], [`TlsInfo`] |
 //! | know what went wrong | [`BuildError`], [`TakeError`], [`DialError`], [`TlsError`], [`StreamError`], [`CloseReason`] |

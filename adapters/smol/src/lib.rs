@@ -45,6 +45,16 @@ use socket2::SockRef;
 /// ```
 pub type ClientPool = npws_driver::ClientPool<Smol>;
 
+/// Several pools that dial as one, on smol.
+///
+/// ```
+/// use npws_smol::PoolGroup;
+///
+/// let error = PoolGroup::builder().break_after(0).connect().unwrap_err();
+/// assert_eq!(error.to_string(), "break_after is 0, accepted is 1 to 1000");
+/// ```
+pub type PoolGroup = npws_driver::PoolGroup<Smol>;
+
 /// A pool that accepts, on smol.
 ///
 /// ```

@@ -44,6 +44,16 @@ pub use self::stream::TcpStream;
 /// ```
 pub type ClientPool = npws_driver::ClientPool<Tokio>;
 
+/// Several pools that dial as one, on tokio.
+///
+/// ```
+/// use npws_tokio::PoolGroup;
+///
+/// let error = PoolGroup::builder().break_after(0).connect().unwrap_err();
+/// assert_eq!(error.to_string(), "break_after is 0, accepted is 1 to 1000");
+/// ```
+pub type PoolGroup = npws_driver::PoolGroup<Tokio>;
+
 /// A pool that accepts, on tokio.
 ///
 /// ```

@@ -92,13 +92,10 @@ impl Name {
     }
 }
 
-/// Compares an answer with the addresses in use. Those in use that the answer still has stay, whatever its order; new
-/// ones come in the answer's order up to `most` in all. An answer without an address says nothing, and so changes nothing.
+/// Compares an answer with the addresses in use. Those in use that the answer still has stay, whatever its order; new ones
+/// come in the answer's order up to `most` in all.
 pub(super) fn compare(current: &BTreeSet<SocketAddr>, answer: &[SocketAddr], most: usize) -> Change {
     let named: BTreeSet<_> = answer.iter().copied().collect();
-    if named.is_empty() {
-        return Change { added: Vec::new(), vanished: Vec::new() };
-    }
     let vanished: Vec<_> = current.difference(&named).copied().collect();
     let room = most.saturating_sub(current.len() - vanished.len());
     let mut seen = BTreeSet::new();

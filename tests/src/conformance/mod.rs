@@ -8,6 +8,8 @@ pub mod death;
 pub mod design_table;
 pub mod dials;
 pub mod early_data;
+pub mod group;
+pub mod group_names;
 pub mod handshakes;
 pub mod keepalive;
 pub mod lifecycle;

@@ -27,10 +27,11 @@ use crate::tls::ClientTls;
 ///     builder.capacity(5..=20).path("/tunnel")
 /// }
 /// ```
+#[derive(Clone)]
 #[must_use]
 pub struct ClientPoolBuilder<R: Runtime> {
-    pub(super) address: String,
-    pub(super) config: ClientConfig,
+    pub(crate) address: String,
+    pub(crate) config: ClientConfig,
     pub(super) settings: Settings,
     pub(super) tls: ClientTls,
     pub(super) server_name: Option<String>,
@@ -41,7 +42,7 @@ pub struct ClientPoolBuilder<R: Runtime> {
     pub(super) proxy: Option<Proxy>,
     pub(super) dialer: Option<Dialer>,
     pub(super) resolver: Option<Resolver>,
-    pub(super) runtime: Option<R>,
+    pub(crate) runtime: Option<R>,
 }
 
 impl<R: Runtime> ClientPoolBuilder<R> {
@@ -299,7 +300,7 @@ impl<R: Runtime> ClientPoolBuilder<R> {
     }
 
     /// Looks names up by `resolve` rather than by the runtime: every dial asks it anew, within its deadline. The order
-    /// of the addresses within a family counts. A [dialer](Self::dialer) of one's own looks up by itself.
+    /// of the addresses within a family counts. It is not asked about an IP address. A [dialer](Self::dialer) of one's own looks up by itself.
     ///
     /// ```
     /// # use npws_driver::{ClientPoolBuilder, Runtime};

@@ -1,5 +1,7 @@
 //! From a builder's settings to a pool: everything is checked here.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures_rustls::pki_types::ServerName;
@@ -7,8 +9,9 @@ use npws_core::{ClientPool as Machine, ConfigError, Tokens};
 use tungstenite::http::header::AUTHORIZATION;
 use tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::dial::Plan;
-use super::{ClientPool, ClientPoolBuilder, Dials};
+use super::dial::{Plan, look_up};
+use super::observer::BoxObserver;
+use super::{ClientPool, ClientPoolBuilder, DialTarget, Dials};
 use crate::address;
 use crate::clock::Clock;
 use crate::early_data::EarlyData;
@@ -20,6 +23,26 @@ use crate::shared::Shared;
 use crate::timer;
 use crate::upgrade::client::UpgradeRequest;
 use crate::upgrade::websocket_config;
+
+/// What a pool that belongs to a group has beyond its own settings.
+pub(crate) struct Part {
+    pub(crate) observer: BoxObserver,
+    /// Where to dial, instead of looking the name up.
+    pub(crate) address: Option<SocketAddr>,
+}
+
+/// A pool of which nothing runs yet.
+pub(crate) struct Prepared<R: Runtime> {
+    shared: Arc<Shared<Dials<R>>>,
+    runtime: R,
+}
+
+impl<R: Runtime> Prepared<R> {
+    pub(crate) fn start(self) -> ClientPool<R> {
+        self.runtime.spawn(timer::run(self.shared.clone()));
+        Pool::new(self.shared)
+    }
+}
 
 impl<R: Runtime> ClientPoolBuilder<R> {
     /// Checks everything and begins to dial in the background. Errors of dials are not errors of this call: the pool
@@ -38,15 +61,25 @@ impl<R: Runtime> ClientPoolBuilder<R> {
     /// # Errors
     /// [`BuildError::Config`] names the first value outside its range, [`BuildError::Tls`] what is wrong with the TLS
     /// settings. [`BuildError::NoRuntime`] when called outside a runtime that needs one.
-    pub fn connect(mut self) -> Result<ClientPool<R>, BuildError> {
+    pub fn connect(self) -> Result<ClientPool<R>, BuildError> {
+        Ok(self.prepare(None)?.start())
+    }
+
+    /// Checks everything. `part` makes the pool one of a group's.
+    pub(crate) fn prepare(mut self, part: Option<Part>) -> Result<Prepared<R>, BuildError> {
         self.settings.validate(&self.config.pool)?;
-        let target = address::parse(&self.address)?;
+        let mut target = address::parse(&self.address)?;
         let connections = *self.config.capacity.end();
         let tls = match self.tls.build(connections)? {
             None => None,
             Some(config) => Some((config, self.tls_name(&target.host)?)),
         };
         let request = self.upgrade_request()?;
+        let (observer, address) = part.map_or((None, None), |part| (Some(part.observer), part.address));
+        if let Some(address) = address {
+            // TLS and HTTP go on using the name.
+            target = DialTarget { host: address.ip().to_string(), port: address.port() };
+        }
         let route = self.proxy.take().map(|proxy| Route::new(proxy, &target, connections)).transpose()?;
         let runtime = match self.runtime {
             Some(runtime) => runtime,
@@ -71,10 +104,15 @@ impl<R: Runtime> ClientPoolBuilder<R> {
         };
         let max_staleness = self.config.pool.max_staleness;
         let machine = Machine::new(self.config, rand::random(), clock.now())?;
-        let shared =
-            Shared::new(machine, clock, background, self.settings.close_timeout, max_staleness, Dials::new(plan));
-        runtime.spawn(timer::run(shared.clone()));
-        Ok(Pool::new(shared))
+        let dials = Dials::new(plan, observer);
+        let shared = Shared::new(machine, clock, background, self.settings.close_timeout, max_staleness, dials);
+        Ok(Prepared { shared, runtime })
+    }
+
+    /// The addresses of the server's name.
+    pub(crate) async fn look_up(&self, runtime: &R) -> io::Result<Vec<SocketAddr>> {
+        let target = address::parse(&self.address).map_err(io::Error::other)?;
+        look_up(runtime, self.resolver.as_ref(), &target).await
     }
 
     fn tls_name(&self, host: &str) -> Result<ServerName<'static>, ConfigError> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,11 +103,7 @@ impl<R: Runtime> Plan<R> {
         if let Some(dialer) = &self.dialer {
             return dialer(target.clone()).await.map_err(|error| DialError::Connect(error.into()));
         }
-        let addresses = match &self.resolver {
-            Some(resolver) => resolver(target.clone()).await,
-            None => self.runtime.resolve(&target.host, target.port).await,
-        };
-        let addresses = addresses.map_err(DialError::Resolve)?;
+        let addresses = look_up(&self.runtime, self.resolver.as_ref(), target).await.map_err(DialError::Resolve)?;
         if addresses.is_empty() {
             let nowhere = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
             return Err(DialError::Resolve(nowhere));
@@ -121,6 +117,19 @@ impl<R: Runtime> Plan<R> {
         self.tcp.apply(R::socket(&stream))?;
         let local = R::socket(&stream).local_addr().ok().and_then(|address| address.as_socket());
         Ok(Socket::new(TcpSocket::<R>(stream)).with_addrs(local, Some(address)))
+    }
+}
+
+/// The addresses of `target`, of which an IP address is its own.
+pub(super) async fn look_up<R: Runtime>(
+    runtime: &R,
+    resolver: Option<&Resolver>,
+    target: &DialTarget,
+) -> io::Result<Vec<SocketAddr>> {
+    match (target.host.parse::<IpAddr>(), resolver) {
+        (Ok(ip), _) => Ok(vec![SocketAddr::new(ip, target.port)]),
+        (Err(_), Some(resolver)) => resolver(target.clone()).await,
+        (Err(_), None) => runtime.resolve(&target.host, target.port).await,
     }
 }
 

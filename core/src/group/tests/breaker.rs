@@ -29,6 +29,9 @@ fn a_server_that_is_full_is_not_out_while_it_has_connections_left() {
         group.handle_dial_failed(at(0), endpoints[0], DialFailure::Rejected(status), 1);
     }
     assert_eq!(state(&group, endpoints[0]), BreakerState::Closed);
+    group.handle_dial_failed(at(0), endpoints[0], DialFailure::Rejected(503), 0);
+    assert_eq!(state(&group, endpoints[0]), BreakerState::Open);
+    group.handle_dialed(at(0), endpoints[0]);
     for _ in 0..3 {
         group.handle_dial_failed(at(0), endpoints[0], DialFailure::Rejected(403), 1);
     }

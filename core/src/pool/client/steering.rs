@@ -37,6 +37,8 @@ impl<C> ClientPool<C> {
     /// ```
     pub fn probe(&mut self, now: Instant) {
         if self.exchange.is_open() && self.side.dials.is_empty() {
+            // It counts among the dials of its rate, but whoever asks for it sets its pace.
+            let _ = self.side.pace.take_one(now);
             self.side.dial(&mut self.exchange, now);
         }
         self.settle(now);

@@ -27,11 +27,13 @@ fn a_pool_that_is_held_dials_neither_for_rounds_nor_waiters_nor_retries() {
 
 #[test]
 fn a_held_pool_has_one_probe_at_a_time_even_during_a_pause() {
-    let (mut pool, dials) = started(client_config(2));
+    let (mut pool, dials) = started(ClientConfig { backoff: ms(10)..=ms(10), ..client_config(2) });
     for dial in dials {
         pool.handle_dial_failed(at(0), dial, DialFailure::Connect);
     }
     pool.hold_dials(at(0));
+    let first_round = at(100);
+    assert_eq!(pool.poll_timeout(), Some(first_round), "the pause ends before, and nobody retries");
     pool.probe(at(1));
     pool.probe(at(1));
     let probes = look(&mut pool).dials;
