@@ -27,8 +27,8 @@ use crate::status;
 
 /// After a failed accept, which means that the process is out of file descriptors more often than not.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How many users can have connected without having been accepted yet: as many as the system keeps waiting.
-const MAX_LATE: usize = 4096;
+/// How many users can have connected without having been accepted yet: no more than the system keeps waiting.
+const MAX_LATE: usize = 1024;
 
 /// What a [`TunnelServer`] can be told.
 #[derive(Debug, Clone)]

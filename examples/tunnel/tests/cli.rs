@@ -46,7 +46,7 @@ fn a_wrong_command_line_gives_status_2_and_says_what_is_wrong() {
     refused("client --server localhost:1 --target localhost", "expected HOST:PORT");
     refused("client --server localhost --target localhost:2 --plain", "localhost");
     refused(&format!("{CLIENT} --proxy ftp://u:secret@proxy"), "http://, https://, socks5:// or socks5h://");
-    refused(&format!("{SERVER} --v1 --no-control"), "cannot be used with");
+    refused(&format!("{SERVER} --v1 --shared"), "cannot be used with");
     refused(&format!("{SERVER} --trusted-proxy nginx"), "invalid value 'nginx'");
     refused(&format!("{CLIENT} --max-idle-age 0s"), "max_idle_age");
     refused("demo --requests 0", "0 is not in 1..=100000");

@@ -73,9 +73,9 @@ pub struct ClientArgs {
     #[arg(long)]
     v1: bool,
 
-    /// Expect no control connection: the servers behind --server are several, and give none.
+    /// Behind --server are several servers, which give no control connection.
     #[arg(long, conflicts_with = "v1")]
-    no_control: bool,
+    shared: bool,
 
     /// How many connections to keep ready at least.
     #[arg(long, value_name = "COUNT", help_heading = "Pool", default_value_t = 16)]
@@ -165,7 +165,7 @@ impl ClientArgs {
         let options = ClientOptions {
             connect_timeout: self.connect_timeout,
             heartbeat: self.heartbeat,
-            expects_control: !self.no_control,
+            expects_control: !self.shared,
             ..ClientOptions::default()
         };
         let client = TunnelClient::start(pool, self.target, options);

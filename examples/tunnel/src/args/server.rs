@@ -1,12 +1,13 @@
 //! `npws-tunnel server`.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use npws::tokio::ServerPool;
-use npws::{AllowList, ForwardedHeader, IpRange, ServerTls, Tokens};
-use tokio::net::TcpListener;
+use npws::{AllowList, ForwardedHeader, IpRange, ProxyProtocol, ServerTls, Tokens};
+use tokio::net::{TcpSocket, lookup_host};
 
 use crate::{Failure, ServerOptions, Shutdown, TunnelServer, run_until_shutdown};
 
@@ -20,8 +21,11 @@ Examples:
       --client-ca ca.pem --allow 198.51.100.0/24 --path /tunnel
 
   One of several behind nginx or HAProxy, which end TLS (examples/reverse-proxy has their configurations):
-    npws-tunnel server --listen 127.0.0.1:9001 --public 127.0.0.1:9101 --plain --path /tunnel --no-control \
+    npws-tunnel server --listen 127.0.0.1:9001 --public 127.0.0.1:9101 --plain --path /tunnel --shared \
       --trusted-proxy 127.0.0.1";
+
+/// Users that wait in the system until they are accepted.
+const BACKLOG: u32 = 1024;
 
 /// Where to listen, and how.
 #[derive(Debug, Args)]
@@ -44,10 +48,11 @@ pub struct ServerArgs {
     #[arg(long)]
     v1: bool,
 
-    /// Give no control connection, for several servers behind one address. Clients must speak v2 then, and be told the
-    /// same.
+    /// One of several servers behind one address, through a load balancer. It gives no control connection, so clients must
+    /// speak v2, and be told the same. It listens for users once it has a connection to a client, so that until then the
+    /// others get them.
     #[arg(long, conflicts_with = "v1")]
-    no_control: bool,
+    shared: bool,
 
     /// Serve plain ws, without TLS.
     #[arg(long, help_heading = "TLS", conflicts_with_all = ["self_signed", "cert", "client_ca"])]
@@ -78,6 +83,11 @@ pub struct ServerArgs {
     /// May be repeated.
     #[arg(long, value_name = "IP[/LEN]", help_heading = "Admission")]
     trusted_proxy: Vec<IpRange>,
+
+    /// Take the client's address from the PROXY protocol of the proxy with this address or in this CIDR block, which must
+    /// say it in front of every connection. May be repeated.
+    #[arg(long, value_name = "IP[/LEN]", help_heading = "Admission")]
+    proxy_protocol: Vec<IpRange>,
 
     /// Serve clients that present one of the tokens in this file, one a line; others get 401.
     #[arg(long, value_name = "FILE", help_heading = "Admission")]
@@ -119,16 +129,32 @@ pub struct ServerArgs {
     drain: Duration,
 }
 
+/// Takes the first address of `name` that can be had, without listening on it yet.
+async fn bind(name: &str) -> io::Result<TcpSocket> {
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in lookup_host(name).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A restarted server finds its port still in TIME_WAIT. On Windows the option means something else.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        match socket.bind(address) {
+            Ok(()) => return Ok(socket),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
 impl ServerArgs {
     /// Runs the server until a signal ends it.
     ///
     /// # Errors
     /// When the flags ask for what cannot be, an address cannot be had, or a second signal comes.
     pub async fn run(self) -> Result<(), Failure> {
-        let shutdown = Shutdown::new()?;
+        let mut shutdown = Shutdown::new()?;
         let tls = self.tls()?;
-        let public =
-            TcpListener::bind(&self.public).await.map_err(|error| Failure::bind("--public", &self.public, &error))?;
+        let failure = |error| Failure::bind("--public", &self.public, &error);
+        let public = bind(&self.public).await.map_err(failure)?;
         let pool = self.pool(&tls).await?;
         if let Some(address) = pool.local_addr() {
             tracing::info!("waiting for the client on {address}");
@@ -136,6 +162,14 @@ impl ServerArgs {
         if let Some(fingerprint) = tls.fingerprint() {
             tracing::info!("certificate fingerprint {fingerprint}");
         }
+        if self.shared {
+            tokio::select! {
+                biased;
+                () = shutdown.requested() => return Ok(()),
+                _ = pool.wait_ready(Duration::MAX) => {}
+            }
+        }
+        let public = public.listen(BACKLOG).map_err(failure)?;
         if let Ok(address) = public.local_addr() {
             tracing::info!("waiting for users on {address}");
         }
@@ -153,8 +187,8 @@ impl ServerArgs {
     async fn pool(&self, tls: &ServerTls) -> Result<ServerPool, Failure> {
         let mut builder = ServerPool::builder()
             .capacity(self.capacity)
-            .control_channel(!self.no_control)
-            .control_id(!self.no_control)
+            .control_channel(!self.shared)
+            .control_id(!self.shared)
             .v2(!self.v1)
             .handshake_timeout(self.handshake_timeout)
             .tls(tls.clone());
@@ -168,6 +202,10 @@ impl ServerArgs {
         if !self.trusted_proxy.is_empty() {
             let trusted: AllowList = self.trusted_proxy.iter().copied().collect();
             builder = builder.behind_proxies(trusted, ForwardedHeader::XForwardedFor);
+        }
+        if !self.proxy_protocol.is_empty() {
+            let trusted: AllowList = self.proxy_protocol.iter().copied().collect();
+            builder = builder.proxy_protocol(ProxyProtocol::required(trusted));
         }
         if let Some(path) = &self.token_file {
             builder =
