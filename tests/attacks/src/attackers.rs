@@ -101,12 +101,12 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// Sends up to `limit` bytes of `chunk` again and again, until the server takes no more. Gives how many it took.
-pub async fn pour(stream: &mut TcpStream, chunk: &[u8], limit: usize) -> usize {
-    const STUCK: Duration = Duration::from_millis(300);
+/// Sends up to `limit` bytes of `chunk` again and again, until the server takes no more for as long as `patience`. Gives
+/// how many it took.
+pub async fn pour(stream: &mut TcpStream, chunk: &[u8], limit: usize, patience: Duration) -> usize {
     let mut sent = 0;
     while sent < limit {
-        let written = tokio::time::timeout(STUCK, stream.write(&chunk[sent % chunk.len()..])).await;
+        let written = tokio::time::timeout(patience, stream.write(&chunk[sent % chunk.len()..])).await;
         match written {
             Ok(Ok(written)) => sent += written,
             // It has hung up, or takes no more.

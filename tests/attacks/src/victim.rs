@@ -16,8 +16,11 @@ use npws_tests::testbed::{SOON, ms, until};
 /// TLS state, WebSocket and pool, in a build without optimisations. In KiB.
 pub const CONNECTION: u64 = 64;
 
+/// What a handshake may cost that gets no further than its answer, in the clear. In KiB.
+pub const HANDSHAKE: u64 = 24;
+
 /// What a server may grow by without any connection, as the allocator keeps what was in use. In KiB.
-pub const FLOOR: u64 = 16 << 10;
+pub const FLOOR: u64 = 8 << 10;
 
 /// A running server pool.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use npws::ConnectionId;
 use npws_attacks::attackers::{crowd, frame, hung_up, idle, pour};
 use npws_attacks::victim::{CONNECTION, FLOOR, Victim};
+use npws_tests::testbed::ms;
 use tokio::io::AsyncWriteExt;
 
 /// Of each kind.
@@ -90,7 +91,7 @@ fn fragments_without_end_on_idle_connections_cost_no_more_than_early_data() {
             // Of one byte, of many, and of none.
             let payload = vec![7; [1, 1000, 0][index % 3]];
             stream.write_all(&frame(0x02, &payload)).await.expect("it is no error yet");
-            let sent = pour(&mut stream, &frame(0x00, &payload).repeat(100), POURED).await;
+            let sent = pour(&mut stream, &frame(0x00, &payload).repeat(100), POURED, ms(300)).await;
             (stream, sent)
         })
         .await;
@@ -118,7 +119,7 @@ fn fragments_without_end_on_taken_connections_end_at_the_message_limit() {
         let mut poured = 0;
         for (mut stream, _) in peers {
             stream.write_all(&frame(0x02, &[7; 1000])).await.expect("it is no error yet");
-            poured += pour(&mut stream, &frame(0x00, &[7; 1000]).repeat(100), 4 * LIMIT).await;
+            poured += pour(&mut stream, &frame(0x00, &[7; 1000]).repeat(100), 4 * LIMIT, ms(3000)).await;
             hung_up(&mut stream).await;
         }
         victim.pairs(&client).await;
