@@ -75,6 +75,7 @@ impl Gate {
     /// Bounds how much of unfinished messages is read; reading waits while there is more. `None` is no bound.
     pub(crate) fn set_budget(&mut self, budget: Option<usize>) {
         self.budget = budget;
+        self.transport.set_read_ahead(budget.is_none());
         self.resume();
     }
 

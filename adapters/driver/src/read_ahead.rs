@@ -20,20 +20,33 @@ pub(crate) struct ReadAhead<S> {
     end: usize,
     /// The last read filled its target.
     more_likely: bool,
+    is_on: bool,
 }
 
 impl<S> ReadAhead<S> {
     pub(crate) fn new(inner: S) -> Self {
-        Self { inner, buffer: None, start: 0, end: 0, more_likely: false }
+        Self { inner, buffer: None, start: 0, end: 0, more_likely: false, is_on: true }
     }
 
     /// One that `read` was read from already, and which gives that first.
     pub(crate) fn with_read(inner: S, read: Vec<u8>) -> Self {
-        Self { inner, end: read.len(), buffer: Some(read.into_boxed_slice()), start: 0, more_likely: false }
+        Self {
+            inner,
+            end: read.len(),
+            buffer: Some(read.into_boxed_slice()),
+            start: 0,
+            more_likely: false,
+            is_on: true,
+        }
     }
 
     pub(crate) fn get_ref(&self) -> &S {
         &self.inner
+    }
+
+    /// Whether to read ahead from now on. Whoever reads no more than a limit wants nothing held beyond it.
+    pub(crate) fn set_on(&mut self, is_on: bool) {
+        self.is_on = is_on;
     }
 
     fn take_buffered(&mut self, buf: &mut [u8]) -> usize {
@@ -53,7 +66,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
         if this.start < this.end {
             return Poll::Ready(Ok(this.take_buffered(buf)));
         }
-        if !this.more_likely || buf.len() >= SIZE {
+        if !(this.is_on && this.more_likely) || buf.len() >= SIZE {
             let read = Pin::new(&mut this.inner).poll_read(cx, buf);
             this.more_likely = matches!(&read, Poll::Ready(Ok(n)) if *n == buf.len());
             if !this.more_likely {
@@ -139,6 +152,22 @@ mod tests {
         assert_eq!(read_all(&mut reader, 1024), burst);
         assert!(reader.inner.1 <= 4, "{} reads", reader.inner.1);
         assert!(reader.buffer.is_none());
+    }
+
+    #[test]
+    fn nothing_is_read_ahead_while_that_is_off() {
+        let burst: Vec<u8> = (0..20_000_u32).map(|n| n as u8).collect();
+        let mut reader = ReadAhead::new(Pieces([burst.clone()].into(), 0));
+        reader.set_on(false);
+        let mut buf = [0; 1000];
+        let mut cx = Context::from_waker(noop_waker_ref());
+        for piece in burst.chunks(1000).take(3) {
+            assert!(matches!(Pin::new(&mut reader).poll_read(&mut cx, &mut buf), Poll::Ready(Ok(1000))));
+            assert_eq!(buf, piece);
+            assert!(reader.buffer.is_none());
+        }
+        reader.set_on(true);
+        assert_eq!(read_all(&mut reader, 1000), burst[3000..]);
     }
 
     #[test]

@@ -35,6 +35,14 @@ impl Transport {
         }
     }
 
+    /// Whether to read ahead from now on.
+    pub(crate) fn set_read_ahead(&mut self, is_on: bool) {
+        match self {
+            Self::Plain(stream) => stream.set_on(is_on),
+            Self::Tls(stream) => stream.get_mut().0.set_on(is_on),
+        }
+    }
+
     pub(crate) fn tls_info(&self) -> Option<TlsInfo> {
         match self {
             Self::Plain(_) => None,
