@@ -13,11 +13,14 @@ use npws_faults::process::{Peer, Stats};
 use npws_tests::testbed::{SOON, ms, until};
 
 /// What one connection may cost a server, whatever its peer does and beyond what the configuration lets it send: task,
-/// TLS state, WebSocket and pool, in a build without optimisations. In KiB.
-pub const CONNECTION: u64 = 64;
+/// WebSocket and pool, in a build without optimisations. In KiB.
+pub const CONNECTION: u64 = 24;
+
+/// The same over TLS.
+pub const TLS_CONNECTION: u64 = 64;
 
 /// What a handshake may cost that gets no further than its answer, in the clear. In KiB.
-pub const HANDSHAKE: u64 = 24;
+pub const HANDSHAKE: u64 = 16;
 
 /// What a server may grow by without any connection, as the allocator keeps what was in use. In KiB.
 pub const FLOOR: u64 = 8 << 10;

@@ -22,7 +22,7 @@ fn an_early_data_flood_on_smol_costs_the_same() {
 fn early_data(runtime: &str, attack: &str) {
     const HELD: usize = 16 << 10;
     let arguments = format!("{runtime}--early-data-limit {HELD} --retention 1s --keepalive 1s");
-    let flood = Flood { peers: 1000, frame: frame(0x82, &[7; 8192]), bytes: 128 << 10, held: HELD, patience: ms(300) };
+    let flood = Flood { peers: 1000, frame: frame(0x82, &[7; 8192]), bytes: 384 << 10, held: HELD, patience: ms(300) };
     crate::attack(&arguments, |victim| flood.run(victim, attack));
 }
 
@@ -63,6 +63,8 @@ impl Flood {
                 let socket = TcpSocket::new_v4().expect("there are descriptors left");
                 // What the server says in return soon has nowhere to go.
                 socket.set_recv_buffer_size(2048).expect("it is a TCP socket");
+                // What the server does not take is noticed before the kernel is full of it.
+                socket.set_send_buffer_size(8192).expect("it is a TCP socket");
                 let mut stream = socket.connect(address).await.expect("it listens");
                 name(&mut stream).await;
                 let sent = pour(&mut stream, &frames, limit, patience).await;

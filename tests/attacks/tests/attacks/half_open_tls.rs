@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use npws::tokio::Tokio;
 use npws_attacks::attackers::hung_up;
 use npws_attacks::tls;
-use npws_attacks::victim::{CONNECTION, FLOOR, Victim};
+use npws_attacks::victim::{FLOOR, TLS_CONNECTION, Victim};
 use npws_tests::testbed::until;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -46,7 +46,7 @@ async fn flood(victim: Victim) {
     assert_eq!(client.stats().dial_failures.total(), 0);
     peers.shutdown().await;
     let sent = format!("{HALF_OPEN} peers at once, a ClientHello or half of one each, again whenever cut");
-    let bound = FLOOR + (HALF_OPEN + GOOD) as u64 * CONNECTION;
+    let bound = FLOOR + (HALF_OPEN + GOOD) as u64 * TLS_CONNECTION;
     victim.report("half-open TLS", &sent, &format!("{GOOD} of {GOOD} handshakes"), bound);
     victim.recovers(client).await;
 }

@@ -9,7 +9,7 @@ use futures::AsyncWriteExt as _;
 use npws::rustls::ClientConfig;
 use npws::tokio::Tokio;
 use npws_attacks::tls;
-use npws_attacks::victim::{CONNECTION, FLOOR, Victim};
+use npws_attacks::victim::{FLOOR, TLS_CONNECTION, Victim};
 use npws_tests::raw::request;
 use npws_tests::testbed::until;
 use tokio::io::AsyncWriteExt;
@@ -58,7 +58,12 @@ async fn slow(victim: Victim) {
     assert_eq!(client.stats().dial_failures.total(), 0);
     peers.shutdown().await;
     let sent = format!("{SLOW} peers at once, a byte every {PAUSE:?}, half in the ClientHello and half in the head");
-    victim.report("slowloris", &sent, &format!("{GOOD} of {GOOD} handshakes"), FLOOR + 1500 * CONNECTION);
+    victim.report(
+        "slowloris",
+        &sent,
+        &format!("{GOOD} of {GOOD} handshakes"),
+        FLOOR + (SLOW + GOOD) as u64 * TLS_CONNECTION,
+    );
     victim.recovers(client).await;
 }
 
