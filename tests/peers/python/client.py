@@ -1,4 +1,6 @@
-"""A peer that dials: takes the ID from the first message, echoes what follows, and tells what it saw."""
+"""A peer that dials `client.py URL [ISSUER]`. It takes the ID from the first message, pings once, and then echoes; it
+closes when it is told "bye". It writes what happens: `id ID`, `pong`, `closed CODE`.
+"""
 
 import asyncio
 import ssl
@@ -7,15 +9,17 @@ import sys
 import websockets
 
 
-async def main(url, authority=None):
-    context = ssl.create_default_context(cafile=authority) if authority else None
+async def main(url, issuer=None):
+    context = ssl.create_default_context(cafile=issuer) if issuer else None
     async with websockets.connect(url, ssl=context, compression=None) as socket:
-        connection_id = await socket.recv()
-        print("id", connection_id.hex(), flush=True)
+        print("id", (await socket.recv()).hex(), flush=True)
+        await (await socket.ping())
+        print("pong", flush=True)
         async for message in socket:
-            assert isinstance(message, bytes), message
+            if message == b"bye":
+                break
             await socket.send(message)
-        print("closed", socket.close_code, flush=True)
+    print("closed", socket.close_code, flush=True)
 
 
 asyncio.run(main(*sys.argv[1:]))

@@ -1,27 +1,31 @@
 //! Python's `websockets` as the peer.
 
 use npws::tokio::Tokio;
-use npws_peers::process::Process;
-use npws_peers::tools::{installed, source};
-use npws_tests::pools::{bind, pattern, receive, send, server};
-use npws_tests::testbed::{SOON, run};
+use npws_peers::echo::Programs;
+use npws_peers::tls::Mode;
+use npws_peers::tools::installed;
+use npws_tests::testbed::run;
 
-#[test]
-fn a_client_of_it_echoes_what_our_server_sends() {
-    run::<Tokio, _>(|| async {
-        let (server, address) = bind(server::<Tokio>()).await;
-        let mut peer = start("client.py", [format!("ws://{address}/")]);
-        let (id, mut accepted) = server.take_next(SOON).await.unwrap();
-        assert_eq!(peer.line().await, format!("id {id}"));
-        let data = pattern(300_000, 5);
-        send(&mut accepted, &data).await;
-        assert!(receive(&mut accepted, data.len()).await == data);
-        accepted.close().await;
-        assert_eq!(peer.line().await, "closed 1000");
-    });
+fn programs() -> Programs {
+    Programs { interpreter: installed("python/bin/python"), client: "python/client.py", server: "python/server.py" }
 }
 
-fn start<const N: usize>(program: &str, arguments: [String; N]) -> Process {
-    let program = source("python").join(program).display().to_string();
-    Process::start(&installed("python/bin/python"), [vec!["-u".to_owned(), program], arguments.to_vec()].concat())
+#[test]
+fn a_client_of_it_gets_along_with_our_server() {
+    run::<Tokio, _>(|| async { programs().check_client(Mode::Plain).await });
+}
+
+#[test]
+fn a_client_of_it_gets_along_with_our_server_over_tls() {
+    run::<Tokio, _>(|| async { programs().check_client(Mode::Verifying).await });
+}
+
+#[test]
+fn our_client_gets_along_with_a_server_of_it() {
+    run::<Tokio, _>(|| async { programs().check_server(Mode::Plain).await });
+}
+
+#[test]
+fn our_client_gets_along_with_a_server_of_it_over_tls() {
+    run::<Tokio, _>(|| async { programs().check_server(Mode::Verifying).await });
 }
