@@ -9,3 +9,4 @@ pub mod ports;
 pub mod process;
 pub mod tls;
 pub mod tools;
+pub mod tunnel;

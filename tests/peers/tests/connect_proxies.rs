@@ -3,16 +3,19 @@
 #![expect(clippy::unwrap_used, reason = "the helpers are tests as well")]
 
 use std::fs;
-use std::net::SocketAddr;
+use std::io::{self, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
+use std::thread;
 
 use npws::tokio::Tokio;
 use npws::{DialError, DialTarget, Proxy, ProxyError};
 use npws_peers::ports::{free_address, reachable};
 use npws_peers::process::Process;
 use npws_peers::tools::scratch;
+use npws_peers::tunnel::Tunnel;
 use npws_tests::pools::{NEVER, client, filled, server, take_pair, talk, tls};
-use npws_tests::testbed::{run, until};
+use npws_tests::testbed::{Testbed, run, until};
 
 /// A proxy, and the URL of somebody whom it lets through.
 struct Running {
@@ -122,5 +125,54 @@ fn a_server_that_is_not_there_or_not_allowed_is_told_with_the_proxys_code() {
             };
             assert_eq!(told, code, "{error}");
         }
+    });
+}
+
+/// Sends back what comes.
+fn echo() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for user in listener.incoming() {
+            let user = user.unwrap();
+            thread::spawn(move || io::copy(&mut &user, &mut &user));
+        }
+    });
+    address
+}
+
+#[test]
+fn the_tunnel_leads_through_each_proxy_that_the_environment_names() {
+    Tokio::block_on(async {
+        for proxy in [tinyproxy("tunnel").await, microsocks().await, dante("tunnel").await] {
+            let (listen, public, target) = (free_address(), free_address(), echo());
+            let mut server = Tunnel::start(&format!("server --listen {listen} --public {public} --plain"), &[]);
+            server.until("waiting for users on").await;
+            let line = format!("client --server {listen} --target {target} --plain");
+            let _client = Tunnel::start(&line, &[("NPWS_PROXY", &proxy.url)]);
+            let answer = npws_tests::testbed::thread(move || {
+                let mut user = TcpStream::connect(public).unwrap();
+                user.write_all(b"through").unwrap();
+                user.shutdown(Shutdown::Write).unwrap();
+                io::read_to_string(user).unwrap()
+            });
+            assert_eq!(answer.join().await, "through");
+        }
+    });
+}
+
+#[test]
+fn the_tunnel_says_that_the_proxy_wants_other_credentials_and_not_which_it_showed() {
+    Tokio::block_on(async {
+        let proxy = tinyproxy("tunnel-credentials").await;
+        let line = format!("client --server {} --target {} --plain -vv", free_address(), free_address());
+        let wrong = proxy.url.replace("user:secret", "user:guess");
+        let mut client = Tunnel::start(&line, &[("NPWS_PROXY", &wrong)]);
+        let (mut said, words) = (String::new(), "no connection to the server");
+        while !said.contains(words) {
+            said = client.until("").await;
+            assert!(!said.contains("guess"), "{said}");
+        }
+        assert!(said.contains("it asks for other credentials"), "{said}");
     });
 }

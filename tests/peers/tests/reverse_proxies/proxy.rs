@@ -72,7 +72,7 @@ impl ReverseProxy {
                 let prefix = directory.display().to_string();
                 Process::start(
                     Path::new("nginx"),
-                    ["-e", "stderr", "-p", &prefix, "-c", &configuration, "-g", &globals],
+                    ["-e", &path("error.log"), "-p", &prefix, "-c", &configuration, "-g", &globals],
                 )
             }
             Kind::Haproxy => {
