@@ -1,5 +1,6 @@
 //! What the program can be told on its command line.
 
+mod admission;
 mod client;
 mod demo;
 mod server;

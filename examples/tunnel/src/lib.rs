@@ -16,6 +16,7 @@ mod counters;
 pub mod demo;
 mod early;
 mod failure;
+mod hangup;
 mod observer;
 mod relay;
 mod reset;

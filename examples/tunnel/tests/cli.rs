@@ -39,6 +39,12 @@ fn a_wrong_command_line_gives_status_2_and_says_what_is_wrong() {
     refused(&format!("{SERVER} --path tunnel"), "path is tunnel");
     refused(&format!("{SERVER} --heartbeat 1ms"), "accepted is 100ms to 1h");
     refused(&format!("{SERVER} --patience soon"), "invalid value 'soon'");
+    refused(&format!("{SERVER} --proxy-protocol 10.0.0.0/33"), "invalid value '10.0.0.0/33'");
+    refused(&format!("{SERVER} --origin app.example"), "invalid value 'app.example'");
+    refused(&format!("{SERVER} --handshake-rate 50"), "expected RATE/BURST");
+    refused(&format!("{SERVER} --handshake-rate 0/5"), "accepted is 1 to 1000000 per second");
+    refused(&format!("{SERVER} --max-handshakes 0"), "max_handshakes is 0, accepted is 1 to 1048576");
+    refused(&format!("{SERVER} --max-connections-per-address 0"), "max_connections_per_address is 0");
     refused(&format!("{CLIENT} --min 9 --max 3"), "capacity");
     refused(&format!("{CLIENT} --fingerprint AB:CD"), "64 hex digits");
     refused(&format!("{CLIENT} --plain --insecure"), "cannot be used with");
@@ -54,7 +60,9 @@ fn a_wrong_command_line_gives_status_2_and_says_what_is_wrong() {
 
 #[test]
 fn help_shows_every_command_with_examples() {
-    for (command, flag) in [("server", "--client-ca"), ("client", "--fingerprint"), ("demo", "--v1")] {
+    for (command, flag) in
+        [("server", "--client-ca"), ("server", "--proxy-protocol"), ("client", "--fingerprint"), ("demo", "--v1")]
+    {
         let output = run(&format!("{command} --help"));
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success() && text.contains(flag), "{text}");

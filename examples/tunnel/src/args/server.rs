@@ -1,14 +1,17 @@
 //! `npws-tunnel server`.
 
+use std::convert::Infallible;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use npws::ServerTls;
 use npws::tokio::ServerPool;
-use npws::{AllowList, ForwardedHeader, IpRange, ProxyProtocol, ServerTls, Tokens};
 use tokio::net::{TcpSocket, lookup_host};
 
+use super::admission::Admission;
+use crate::hangup::Hangup;
 use crate::{Failure, ServerOptions, Shutdown, TunnelServer, run_until_shutdown};
 
 const EXAMPLES: &str = "\
@@ -63,7 +66,7 @@ pub struct ServerArgs {
     #[arg(long, value_name = "NAME", help_heading = "TLS", conflicts_with = "cert")]
     self_signed: Vec<String>,
 
-    /// The certificate chain, in PEM.
+    /// The certificate chain, in PEM. SIGHUP reads it and the key again, and the --client-ca.
     #[arg(long, value_name = "FILE", help_heading = "TLS", requires = "key")]
     cert: Option<PathBuf>,
 
@@ -75,31 +78,8 @@ pub struct ServerArgs {
     #[arg(long, value_name = "FILE", help_heading = "TLS")]
     client_ca: Option<PathBuf>,
 
-    /// Serve clients from this address or CIDR block; others get 403. May be repeated. Any address unless told.
-    #[arg(long, value_name = "IP[/LEN]", help_heading = "Admission")]
-    allow: Vec<IpRange>,
-
-    /// Take the client's address from the X-Forwarded-For of the proxy with this address or in this CIDR block, for --allow.
-    /// May be repeated.
-    #[arg(long, value_name = "IP[/LEN]", help_heading = "Admission")]
-    trusted_proxy: Vec<IpRange>,
-
-    /// Take the client's address from the PROXY protocol of the proxy with this address or in this CIDR block, which must
-    /// say it in front of every connection. May be repeated.
-    #[arg(long, value_name = "IP[/LEN]", help_heading = "Admission")]
-    proxy_protocol: Vec<IpRange>,
-
-    /// Serve clients that present one of the tokens in this file, one a line; others get 401.
-    #[arg(long, value_name = "FILE", help_heading = "Admission")]
-    token_file: Option<PathBuf>,
-
-    /// The path to answer on; others get 404. Any path unless told.
-    #[arg(long, value_name = "PATH", help_heading = "Admission")]
-    path: Option<String>,
-
-    /// How long a client may take for each phase of a handshake.
-    #[arg(long, value_name = "TIME", help_heading = "Admission", default_value = "10s", value_parser = humantime::parse_duration)]
-    handshake_timeout: Duration,
+    #[command(flatten)]
+    admission: Admission,
 
     /// How long a ready connection may be silent before it is tested; 0s never.
     #[arg(long, value_name = "TIME", help_heading = "Liveness", default_value = "30s", value_parser = humantime::parse_duration)]
@@ -152,6 +132,9 @@ impl ServerArgs {
     /// When the flags ask for what cannot be, an address cannot be had, or a second signal comes.
     pub async fn run(self) -> Result<(), Failure> {
         let mut shutdown = Shutdown::new()?;
+        // Where there is nothing to read again, the signal means what it always does.
+        let has_files = self.cert.is_some() || self.admission.has_file();
+        let hangup = has_files.then(Hangup::new).transpose()?;
         let tls = self.tls()?;
         let failure = |error| Failure::bind("--public", &self.public, &error);
         let public = bind(&self.public).await.map_err(failure)?;
@@ -180,8 +163,36 @@ impl ServerArgs {
             linger: self.linger,
             ..ServerOptions::default()
         };
-        let server = TunnelServer::start(pool, public, options);
-        run_until_shutdown(shutdown, || server.users(), server.drain(self.drain)).await
+        let server = TunnelServer::start(pool.clone(), public, options);
+        let serving = run_until_shutdown(shutdown, || server.users(), server.drain(self.drain));
+        tokio::select! {
+            ended = serving => ended,
+            never = self.reload_when_asked(hangup, &pool) => match never {},
+        }
+    }
+
+    /// Reads again what can be read again, whenever it is asked to. What is wrong with it is said, and what was there
+    /// stays.
+    async fn reload_when_asked(&self, hangup: Option<Hangup>, pool: &ServerPool) -> Infallible {
+        let Some(mut hangup) = hangup else { return std::future::pending().await };
+        loop {
+            hangup.requested().await;
+            match self.reload(pool) {
+                Ok(()) => tracing::info!("read certificate and tokens again"),
+                Err(error) => tracing::error!("nothing has changed: {error}"),
+            }
+        }
+    }
+
+    fn reload(&self, pool: &ServerPool) -> Result<(), Failure> {
+        let tokens = self.admission.tokens()?;
+        if self.cert.is_some() {
+            pool.set_tls(self.tls()?)?;
+        }
+        if tokens.is_some() {
+            pool.set_tokens(tokens);
+        }
+        Ok(())
     }
 
     async fn pool(&self, tls: &ServerTls) -> Result<ServerPool, Failure> {
@@ -190,27 +201,9 @@ impl ServerArgs {
             .control_channel(!self.shared)
             .control_id(!self.shared)
             .v2(!self.v1)
-            .handshake_timeout(self.handshake_timeout)
             .tls(tls.clone());
         builder = if self.keepalive.is_zero() { builder.no_keepalive() } else { builder.keepalive(self.keepalive) };
-        if let Some(path) = &self.path {
-            builder = builder.path(path);
-        }
-        for range in &self.allow {
-            builder = builder.allow(*range);
-        }
-        if !self.trusted_proxy.is_empty() {
-            let trusted: AllowList = self.trusted_proxy.iter().copied().collect();
-            builder = builder.behind_proxies(trusted, ForwardedHeader::XForwardedFor);
-        }
-        if !self.proxy_protocol.is_empty() {
-            let trusted: AllowList = self.proxy_protocol.iter().copied().collect();
-            builder = builder.proxy_protocol(ProxyProtocol::required(trusted));
-        }
-        if let Some(path) = &self.token_file {
-            builder =
-                builder.tokens(Tokens::new(super::tokens(path)?).map_err(|error| Failure::Usage(error.to_string()))?);
-        }
+        let builder = self.admission.apply(builder)?;
         builder.bind(&self.listen).await.map_err(|error| Failure::build("--listen", &self.listen, error))
     }
 
