@@ -3,7 +3,7 @@
 //! | `NAME` | shows |
 //! |---|---|
 //! | `tokio_echo`, `smol_echo`, `async_std_echo` | a server and a client that agree on IDs over a control connection |
-//! | `load_balancing` | one pool for each of three servers, of which one fails |
+//! | `load_balancing` | a group over three servers, of which one fails |
 //! | `graceful_shutdown` | how `drain` ends a pool without cutting anyone short |
 //! | `core_by_hand` | the state machines without sockets, runtime or clock |
 //!

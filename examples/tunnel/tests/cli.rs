@@ -1,9 +1,9 @@
 //! The command line: what is refused, and with which status and words.
 #![expect(clippy::unwrap_used, reason = "the helpers are tests as well")]
 
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
-use std::process::{Command, Output, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_npws-tunnel"))
@@ -104,8 +104,70 @@ fn ctrl_c_ends_both_ends_in_good_order() {
             assert_ne!(log.read_line(&mut said).unwrap(), 0, "{said}");
         }
         assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
-        std::io::Read::read_to_string(&mut log, &mut said).unwrap();
+        log.read_to_string(&mut said).unwrap();
         assert_eq!(child.wait().unwrap().code(), Some(0), "{said}");
         assert!(said.contains("finished, nobody was cut"), "{said}");
+    }
+}
+
+/// A running program, what it says, and its end with the test's.
+struct Program(Child, BufReader<ChildStderr>);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Program {
+    fn start(line: &str) -> Self {
+        let mut child = program().args(line.split_whitespace()).stderr(Stdio::piped()).spawn().unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Self(child, log)
+    }
+
+    /// The rest of the first line that has `mark`.
+    fn says(&mut self, mark: &str) -> String {
+        let mut line = String::new();
+        loop {
+            line.clear();
+            assert_ne!(self.1.read_line(&mut line).unwrap(), 0, "it never said {mark}");
+            if let Some((_, rest)) = line.split_once(mark) {
+                return rest.trim().to_owned();
+            }
+        }
+    }
+}
+
+#[test]
+fn one_client_serves_the_users_of_several_servers_and_of_those_that_are_left() {
+    let target = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = target.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for user in target.incoming() {
+            user.unwrap().write_all(b"served").unwrap();
+        }
+    });
+    let mut servers = Vec::new();
+    for _ in 0..2 {
+        let mut server = Program::start("server --plain --listen 127.0.0.1:0 --public 127.0.0.1:0");
+        let listen = server.says("waiting for the client on ");
+        let public = server.says("waiting for users on ");
+        servers.push((server, listen, public));
+    }
+    let (one, two) = (&servers[0].1, &servers[1].1);
+    let _client = Program::start(&format!("client --plain --min 2 --server {one} --server {two} --target {at}"));
+    let serves = |public: &str| {
+        let mut text = String::new();
+        TcpStream::connect(public).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "served", "{public}");
+    };
+    for (_, _, public) in &servers {
+        serves(public);
+    }
+    drop(servers.remove(0));
+    for _ in 0..4 {
+        serves(&servers[0].2);
     }
 }

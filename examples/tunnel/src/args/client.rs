@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use npws::tokio::ClientPool;
-use npws::{ClientTls, Fingerprint, Proxy};
+use futures::FutureExt;
+use futures::future::join_all;
+use npws::tokio::{ClientPool, PoolGroup, Tokio};
+use npws::{ClientPoolBuilder, ClientTls, Fingerprint, Proxy};
 
 use crate::{ClientOptions, Failure, Shutdown, TunnelClient, run_until_shutdown};
 
@@ -21,6 +23,9 @@ Examples:
   Trust your own CA, show a certificate, keep many connections ready:
     npws-tunnel client --server [2001:db8::7]:8443 --target 127.0.0.1:3000 --ca ca.pem \\
       --client-cert client.pem --client-key client.key --min 64 --max 512 --path /tunnel
+
+  Join the users of two servers to the same target:
+    npws-tunnel client --server one.example:8443 --server two.example:8443 --target 127.0.0.1:3000
 
   Reach the server through a proxy, whose password stays out of the list of processes:
     NPWS_PROXY=socks5://user:password@proxy.example:1080 \
@@ -46,9 +51,10 @@ impl fmt::Debug for ProxyUrl {
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct ClientArgs {
-    /// The tunnel server: its --listen address.
-    #[arg(long, value_name = "HOST:PORT")]
-    server: String,
+    /// The tunnel server: its --listen address. Given several times, users of each are joined to the target, and while
+    /// one is out the others are given more ready connections.
+    #[arg(long = "server", value_name = "HOST:PORT", required = true)]
+    servers: Vec<String>,
 
     /// What users are joined to.
     #[arg(long, value_name = "HOST:PORT", value_parser = super::host_and_port)]
@@ -160,20 +166,39 @@ impl ClientArgs {
     /// client goes on trying.
     pub async fn run(self) -> Result<(), Failure> {
         let shutdown = Shutdown::new()?;
-        let pool = self.pool()?;
-        tracing::info!("joining users of {} to {}", self.server, self.target);
+        let (_group, pools) = self.pools()?;
+        tracing::info!("joining users of {} to {}", self.servers.join(", "), self.target);
         let options = ClientOptions {
             connect_timeout: self.connect_timeout,
             heartbeat: self.heartbeat,
             expects_control: !self.shared,
             ..ClientOptions::default()
         };
-        let client = TunnelClient::start(pool, self.target, options);
-        run_until_shutdown(shutdown, || client.users(), client.drain(self.drain)).await
+        let start = |pool| TunnelClient::start(pool, &*self.target, options.clone());
+        let clients: Vec<_> = pools.into_iter().map(start).collect();
+        let users = || clients.iter().map(TunnelClient::users).sum();
+        let drain = join_all(clients.iter().map(|client| client.drain(self.drain)));
+        run_until_shutdown(shutdown, users, drain.map(|cut| cut.into_iter().sum())).await
     }
 
-    fn pool(&self) -> Result<ClientPool, Failure> {
-        let mut builder = ClientPool::builder(&self.server)
+    /// A pool for each server, and the group that they are in if there are several.
+    fn pools(&self) -> Result<(Option<PoolGroup>, Vec<ClientPool>), Failure> {
+        let fail = |error| Failure::build("--server", &self.servers.join(", "), error);
+        if let [server] = &*self.servers {
+            return Ok((None, vec![self.builder(server)?.connect().map_err(fail)?]));
+        }
+        let mut group = PoolGroup::builder();
+        for server in &self.servers {
+            group = group.endpoint(self.builder(server)?);
+        }
+        let group = group.connect().map_err(fail)?;
+        let endpoints = group.stats().endpoints.into_iter();
+        let pools = endpoints.filter_map(|endpoint| group.pool(endpoint.endpoint.id())).collect();
+        Ok((Some(group), pools))
+    }
+
+    fn builder(&self, server: &str) -> Result<ClientPoolBuilder<Tokio>, Failure> {
+        let mut builder = ClientPool::builder(server)
             .capacity(self.min..=self.max)
             .interval(self.min_interval..=self.max_interval)
             .dial_timeout(self.dial_timeout)
@@ -194,7 +219,7 @@ impl ClientArgs {
         if let Some(name) = &self.server_name {
             builder = builder.server_name(name);
         }
-        builder.connect().map_err(|error| Failure::build("--server", &self.server, error))
+        Ok(builder)
     }
 
     fn tls(&self) -> Result<ClientTls, Failure> {
