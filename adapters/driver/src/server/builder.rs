@@ -63,8 +63,7 @@ impl<R: Runtime> ServerPoolBuilder<R> {
     }
 
     /// How many connections that the peer took, and this side has not, may wait at once, beyond which peers get 503: 1 to
-    /// 65,536, 4,096 unless told. They do not count towards [`capacity`](Self::capacity). Together with
-    /// [`early_data_limit`](Self::early_data_limit) this bounds the early data that the pool holds in total.
+    /// 65,536, 4,096 unless told. They do not count towards [`capacity`](Self::capacity).
     ///
     /// ```
     /// # use npws_driver::{Runtime, ServerPoolBuilder};

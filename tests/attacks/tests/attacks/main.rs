@@ -1,5 +1,8 @@
 //! Attacks, each on a server in a process of its own. `cargo test -p npws-attacks -- --nocapture` prints the table:
 //! attack, what was sent, what good peers saw, memory.
+//!
+//! What an attack costs is read from `/proc`, which Linux has.
+#![cfg(target_os = "linux")]
 #![allow(clippy::expect_used, reason = "all of this is tests")]
 
 mod crowds;
