@@ -139,7 +139,8 @@ pub async fn pools_come_go_and_take_each_others_place_at_run_time<R: Testbed>() 
     talk(&mut accepted, &mut dialed).await;
     until::<R>("the next goes to its successor", || second.active() == 1).await;
     listener.remove(&first);
-    until::<R>("who was replaced removes nobody", || second.active() + first.active() == 2).await;
+    let bad = request("/blue", "").replace("Upgrade: websocket\r\n", "");
+    assert_eq!(ask(address, bad).await, 426, "who was replaced removes nobody");
 
     listener.remove(&second);
     assert_eq!(ask(address, request("/blue", "")).await, 404);
