@@ -38,6 +38,7 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1);
         let full = self.pauses.start().saturating_mul(1 << doublings).min(*self.pauses.end());
         self.until = Some(now + jitter.between(full / 2, full));
+        mutation!(UnjitteredWave => self.until = Some(now + full));
     }
 
     pub(crate) fn succeed(&mut self) {

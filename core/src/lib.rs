@@ -19,6 +19,9 @@
 
 extern crate alloc;
 
+#[macro_use]
+mod mutation;
+
 mod admission;
 mod backoff;
 mod config;
@@ -46,6 +49,8 @@ pub use error::{ConfigError, TakeError};
 pub use group::{BreakerState, EndpointId, Group, GroupConfig, GroupOutput, Load, NameId, Strategy};
 pub use id::{ConnectionId, IdSource, ParseIdError};
 pub use link::{ControlWord, Link, LinkConfig, LinkMessage, LinkOutput};
+#[cfg(npws_mutations)]
+pub use mutation::Mutation;
 pub use peer::{PeerGeneration, PeerHeader, Role, may_take};
 pub use pool::{
     AcceptId, Accepting, Admitted, ClientPool, ConnectionKey, DialFailure, DialFailures, DialId, Dialing, Listener,

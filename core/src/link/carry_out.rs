@@ -74,6 +74,7 @@ impl<B: AsRef<[u8]>> Link<B> {
     }
 
     fn end_with(&mut self, now: Instant, reason: CloseReason, news: LinkOutput) {
+        mutation!(RetainedDataDropped => if news == LinkOutput::Retained(reason) { self.stream.clear() });
         self.enter(now, Phase::Over);
         self.end = Some(reason);
         self.outputs.push_back(news);

@@ -23,6 +23,7 @@ impl<B: AsRef<[u8]>> Link<B> {
                 let Some((id, used)) = self.id_step.collect(payload.as_ref()) else { return };
                 self.establish(now, id);
                 self.id_leftover = payload.as_ref().len().saturating_sub(used);
+                mutation!(EarlyDataDropped => return);
                 if self.id_leftover > 0 {
                     self.stream.push(payload);
                     self.stream.consume(used);

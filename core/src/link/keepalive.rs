@@ -152,6 +152,7 @@ impl Keepalive {
 
     /// A ping leaves whose answer can be counted on.
     fn ping(&mut self, now: Instant) {
+        mutation!(PongDeadlineNotArmed => return self.start(now));
         self.next = Next::GiveUpAt(self.answer_deadline(now));
         self.unanswered = match self.unanswered {
             Unanswered::None => Unanswered::One(now),

@@ -110,6 +110,7 @@ pub(super) fn decide(state: State, input: Input) -> Action {
         },
         PeerGeneration::V2 => input,
     };
+    mutation!(ClaimsMayCross => if (state.phase, input) == (Announced, Input::Word(ControlWord::Claim)) { return Action::Enter(Shared) });
     match (state.phase, input) {
         (Over, _) => Action::Ignore,
 

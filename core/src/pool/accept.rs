@@ -100,6 +100,7 @@ impl Accepts {
     pub(super) fn end(&mut self, accept: AcceptId) -> Option<Accept> {
         let entry = self.all.remove(&accept)?;
         self.deadlines.remove(&(entry.deadline, accept));
+        mutation!(SlotLeaked => return Some(entry));
         if let Phase::Answering(id) = entry.phase
             && let Some(lane) = self.reserved.remove(&id)
         {

@@ -56,6 +56,7 @@ impl<C> Exchange<C> {
 
     pub(super) fn ask_back(&mut self, key: ConnectionKey) {
         self.registry.set_standing(key, Standing::Held);
+        mutation!(NotAskedBack => return);
         self.emit(Output::AskBack(key));
         while let Some(waiter) = self.waiters.first_by_id(key.id()) {
             self.fail(waiter, TakeError::Draining);

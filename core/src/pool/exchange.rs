@@ -32,7 +32,7 @@ pub(crate) struct Exchange<C> {
     pub(super) is_announced: bool,
     /// Whether the control ID had its connection. A peer may still hold what came of it, so an ID that is no control
     /// channel's is not given again.
-    control_is_spent: bool,
+    pub(super) control_is_spent: bool,
 }
 
 impl<C> Exchange<C> {
@@ -113,6 +113,7 @@ impl<C> Exchange<C> {
 
     /// Why a new take need not even wait.
     fn refusal(&self, now: Instant, want: Want) -> Option<TakeError> {
+        mutation!(TakeAfterClose => if self.life == Life::Closed { return None });
         match (self.life, want) {
             (Life::Closed, _) => Some(TakeError::Closed),
             (Life::Draining { .. }, Want::Next) => Some(TakeError::Draining),
@@ -170,6 +171,7 @@ impl<C> Exchange<C> {
 
     pub(super) fn cancel(&mut self, waiter: WaiterId) {
         if let Some(Progress::Offered(key)) = self.waiters.remove(waiter) {
+            mutation!(CancelKeepsOffer => return);
             self.registry.withdraw(key);
             self.pair(key);
             self.ask_back_if_draining(key);
@@ -193,6 +195,7 @@ impl<C> Exchange<C> {
         let lane = self.lane(peer, id);
         let key = self.registry.register(id, peer.generation, lane, address, connection);
         self.tombstones.forget(id);
+        mutation!(QueueBeforeStore => return key);
         self.pair(key);
         key
     }
@@ -324,6 +327,7 @@ impl<C> Exchange<C> {
 
     pub(super) fn fail(&mut self, waiter: WaiterId, error: TakeError) {
         self.waiters.set_progress(waiter, Progress::Failed(error));
+        mutation!(LostTimeout => if error == TakeError::Timeout { return });
         self.emit(Output::Wake(waiter));
     }
 
@@ -370,6 +374,7 @@ impl<C> Exchange<C> {
     fn offer(&mut self, key: ConnectionKey, waiter: WaiterId) {
         self.registry.offer(key, waiter);
         self.waiters.set_progress(waiter, Progress::Offered(key));
+        mutation!(LostWakeUp => return);
         self.emit(Output::Wake(waiter));
     }
 

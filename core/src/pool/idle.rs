@@ -96,6 +96,7 @@ impl Idle {
     }
 
     pub(super) fn remove(&mut self, lane: Lane, key: ConnectionKey) {
+        mutation!(HeadPopOnTakeById => return self.order.pop_first().map_or((), |_| self.sizes.subtract(lane)));
         self.order.remove(&(lane, key.age));
         self.sizes.subtract(lane);
     }
@@ -141,6 +142,7 @@ impl Idle {
 
     /// The newest on the client, the oldest on the server: two ends that both take next rarely meet.
     pub(super) fn next(&self, role: Role) -> Option<ConnectionKey> {
+        mutation!(ClientTakesOldest => if role == Role::Client { return self.next(Role::Server) });
         match role {
             Role::Client => NEXT.into_iter().filter_map(|lane| self.newest(lane)).max(),
             Role::Server => NEXT.into_iter().filter_map(|lane| self.oldest(lane)).min(),

@@ -264,6 +264,7 @@ impl<C> Registry<C> {
         let Some(entry) = self.entry(key) else { return };
         debug_assert!(entry.offered_to.is_none(), "{key:?} is offered twice");
         entry.offered_to = Some(waiter);
+        mutation!(DoubleDelivery => return entry.offered_to = None);
         let (lane, standing, turn) = (entry.lane, entry.standing, entry.turn);
         self.count_out(key, lane, standing, turn);
         self.offered += 1;
@@ -325,6 +326,7 @@ impl<C> Registry<C> {
     pub(super) fn evict(&mut self, key: ConnectionKey, reason: CloseReason) -> Option<Evicted<C>> {
         let entry = self.remove(key)?;
         self.closed_total += 1;
+        mutation!(ConservationSlip => self.closed_total -= 1);
         let is_ours = matches!(reason, CloseReason::Flushed | CloseReason::Surplus | CloseReason::IdleAge);
         if matches!(entry.standing, Standing::Idle | Standing::Held) && !is_ours {
             self.youngest_death = self.youngest_death.max(key.age + 1);
@@ -343,6 +345,7 @@ impl<C> Registry<C> {
     fn remove(&mut self, key: ConnectionKey) -> Option<Entry<C>> {
         let Slot::Occupied(found) = self.by_id.entry(key.id) else { return None };
         if found.get().age != key.age {
+            mutation!(AgeIgnored => return Some(found.remove()));
             return None;
         }
         let entry = found.remove();
@@ -381,6 +384,7 @@ impl<C> Registry<C> {
 
     /// The retained connection whose limit ends first.
     pub(super) fn next_retained(&self) -> Option<(Instant, ConnectionKey)> {
+        mutation!(RetentionForgotten => return None);
         self.retained.first().copied()
     }
 }

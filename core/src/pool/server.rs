@@ -300,6 +300,7 @@ impl<I> Accepting<I> {
             Phase::Answering(id) => exchange.give_up(now, id, CloseReason::HandshakeFailed),
             Phase::Request => {}
         }
+        mutation!(ControlIdBurnt => exchange.control_is_spent |= phase == Phase::Answering(ConnectionId::CONTROL));
         self.accept_failures += 1;
     }
 }

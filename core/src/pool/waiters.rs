@@ -89,6 +89,7 @@ impl Waiters {
 
     /// The waiter that has waited longest for whatever comes next.
     pub(super) fn first_next(&self) -> Option<WaiterId> {
+        mutation!(WaiterLifo => return self.next.last().copied());
         self.next.first().copied()
     }
 

@@ -42,6 +42,7 @@ impl World {
                     note!(self, "{end} is asked back");
                     let now = self.clock(pool);
                     self.end_mut(end).is_held = true;
+                    self.end_mut(end).is_asked_back = true;
                     if let Some(wire) = &mut self.end_mut(end).wire {
                         wire.link.drain(now);
                     }
@@ -103,6 +104,7 @@ impl World {
             self.end(end).stage
         );
         let is_over = self.end(end).wire.as_ref().is_none_or(|wire| wire.link.end().is_some());
+        assert!(is_over || is_decided_here(reason), "{end} is alive and is closed for what another died of: {reason}");
         if is_over { self.drop_socket(end) } else { self.say_goodbye(end, None) }
     }
 
@@ -160,4 +162,10 @@ impl World {
         }
         self.arm_pool(pool);
     }
+}
+
+/// Whether a pool closes connections that are alive for this reason.
+fn is_decided_here(reason: CloseReason) -> bool {
+    use CloseReason::{Drained, Flushed, HandshakeFailed, PoolClosed, Replaced, RetentionExpired, Surplus};
+    matches!(reason, Drained | Flushed | HandshakeFailed | PoolClosed | Replaced | RetentionExpired | Surplus)
 }

@@ -44,14 +44,17 @@ impl World {
     /// What the driver holds is what the pool counts.
     fn check_books(&self, process: &Process) {
         let stats = process.machine.stats();
-        let (mut pooled, mut taken, mut ids) = (0, 0, BTreeSet::new());
+        let (mut pooled, mut taken, mut available, mut ids) = (0, 0, 0, BTreeSet::new());
+        let offered: BTreeSet<ConnectionKey> = process.waiters.values().filter_map(offer).collect();
         for &id in &process.ends {
             let end = self.end(id);
             match end.stage {
                 Stage::Pooled(key) => {
                     pooled += 1;
+                    available += usize::from(!end.is_claimed && !end.is_held && !offered.contains(&key));
                     assert_eq!(process.machine.connection(key), Some(id), "the pool has lost {id}, {key:?}");
                     assert!(ids.insert(key.id()), "{} is there twice", key.id());
+                    self.check_pooled(process, id, end, key);
                 }
                 Stage::Taken(key) => {
                     taken += 1;
@@ -63,6 +66,7 @@ impl World {
             }
         }
         assert_eq!(stats.idle + stats.offered + stats.claimed + stats.retained, pooled, "connections in {stats:?}");
+        assert_eq!(process.machine.active(), available, "connections to hand out in {stats:?}");
         assert_eq!(stats.taken, taken, "taken connections in {stats:?}");
         let present = (stats.idle + stats.offered + stats.claimed + stats.retained) as u64;
         assert_eq!(stats.registered_total, present + stats.taken_total + stats.closed_total, "{stats:?}");
@@ -70,6 +74,20 @@ impl World {
         assert_eq!(process.machine.is_closed(), process.is_closed, "the end is told once, and at once");
         if process.is_closed {
             assert_eq!(pooled, 0, "a closed pool holds connections");
+        }
+    }
+
+    /// What is to happen to a connection that nobody is offered, happens.
+    fn check_pooled(&self, process: &Process, id: EndId, end: &End, key: ConnectionKey) {
+        if process.waiters.values().filter_map(offer).any(|offered| offered == key) {
+            return;
+        }
+        if let Some(since) = end.retained_at {
+            let until = since + process.plan.pool().retention;
+            let is_armed = process.machine.poll_timeout().is_some_and(|due| due <= until);
+            assert!(is_armed, "no timer ends the retention of {id} at {until}");
+        } else if process.is_draining && end.peer.is_some_and(|peer| peer.generation == PeerGeneration::V2) {
+            assert!(end.is_asked_back || end.is_claimed, "{id} is not asked back");
         }
     }
 

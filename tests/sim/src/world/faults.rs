@@ -135,6 +135,7 @@ impl World {
             process.machine = machine;
         }
         let former = core::mem::take(&mut process.waiters);
+        process.life += 1;
         process.dials.clear();
         process.accepts.clear();
         (process.is_draining, process.is_closed, process.control_was_had) = (false, false, false);

@@ -330,6 +330,12 @@ impl World {
             Event::Rejected(path) => self.rejected(path),
             Event::GiveUp(end) => self.leave(end),
             Event::TransportDead(end) => self.transport_dead(end),
+            Event::Again(pool, life, key, found) => {
+                if self.process(pool).life == life {
+                    note!(self, "pool {} hears again that {key:?} is {found:?}", pool.0);
+                    self.tell(pool, key, found);
+                }
+            }
             Event::Reminder(number) => {
                 note!(self, "reminder {number}");
                 self.happenings.push_back(Happening::Reminder(number));
@@ -342,7 +348,7 @@ impl World {
     fn whose(&self, event: Event) -> Option<PoolId> {
         match event {
             Event::Look(end) | Event::LinkTimer(end) | Event::GiveUp(end) => Some(self.end(end).pool),
-            Event::PoolTimer(pool) => Some(pool),
+            Event::PoolTimer(pool) | Event::Again(pool, ..) => Some(pool),
             Event::Poll(take) => self.takes.get(&take).copied(),
             Event::Answered(path) | Event::Rejected(path) => Some(self.end(EndId { path, is_server: true }).pool),
             Event::Ask(path) | Event::Refused(path) => Some(self.end(EndId { path, is_server: false }).pool),

@@ -55,6 +55,11 @@ pub(super) struct End {
     /// What the pool was told or has said of it.
     pub(super) is_claimed: bool,
     pub(super) is_held: bool,
+    pub(super) is_asked_back: bool,
+    /// On the clock of its process.
+    pub(super) retained_at: Option<Instant>,
+    /// Whether its user took it as the next, and a v2 peer was told.
+    pub(super) is_announced: bool,
     /// Whether a task is on its way to look at what came.
     pub(super) is_woken: bool,
     /// Whether the user was told that there is something to read, and has not looked since.
@@ -74,6 +79,9 @@ impl End {
             early: VecDeque::new(),
             is_claimed: false,
             is_held: false,
+            is_asked_back: false,
+            retained_at: None,
+            is_announced: false,
             is_woken: false,
             is_told: false,
         }

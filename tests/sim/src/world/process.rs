@@ -113,6 +113,8 @@ pub(super) struct Process {
     pub(super) watches: bool,
     /// How far its clock is ahead.
     pub(super) ahead: Duration,
+    /// How often it has begun again.
+    pub(super) life: u32,
     /// Nothing of it runs before this.
     pub(super) stalled: Instant,
     /// When the timer of the machine fires, on the world's clock.
@@ -146,6 +148,7 @@ impl Process {
             own,
             watches,
             ahead: Duration::ZERO,
+            life: 0,
             stalled: now,
             armed: None,
             waiters: BTreeMap::new(),
@@ -188,6 +191,10 @@ impl Machine {
 
     pub(super) fn connection(&self, key: ConnectionKey) -> Option<EndId> {
         either!(self, pool => pool.connection(key)).copied()
+    }
+
+    pub(super) fn active(&self) -> usize {
+        either!(self, pool => pool.active())
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -3,9 +3,10 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use npws_core::Instant;
+use npws_core::{ConnectionKey, Instant};
 
 use super::path::EndId;
+use super::wire::Found;
 use super::{PoolId, TakeId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,8 @@ pub(super) enum Event {
     GiveUp(EndId),
     /// The system gives up the connection under this end.
     TransportDead(EndId),
+    /// What was reported of a connection is reported once more.
+    Again(PoolId, u32, ConnectionKey, Found),
     Reminder(u64),
 }
 

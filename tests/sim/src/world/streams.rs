@@ -73,9 +73,11 @@ impl World {
     fn check_read(&mut self, end: EndId, read: &Read) {
         let (near, far) = (usize::from(end.is_server), usize::from(!end.is_server));
         let has_seen = !self.paths[end.path].written[near].is_empty() && self.paths[end.path].read[far] > 0;
+        let has_crossed = self.end(end).is_announced && self.end(end.peer()).is_announced;
         let path = &mut self.paths[end.path];
         match read {
             Read::Data(data) => {
+                assert!(!has_crossed, "{end} reads what a user wrote who took the connection at the same time");
                 let from = path.read[near];
                 let written = path.written[far].get(from..from + data.len());
                 assert_eq!(written, Some(&data[..]), "{end} reads what its peer did not write");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use npws_core::{CloseReason, ConnectionId, ConnectionKey, TakeError, WaiterId};
+use npws_core::{CloseReason, ConnectionId, ConnectionKey, PeerGeneration, TakeError, WaiterId};
 
 use super::path::{EndId, Stage};
 use super::process::{Progress, Waiter, Want, either};
@@ -206,16 +206,18 @@ impl World {
         self.check_taken(pool, end, taken.key, entry.want);
         self.end_mut(end).stage = Stage::Taken(taken.key);
         self.mark_control(end);
-        let now = self.clock(pool);
+        let (now, mut is_announced) = (self.clock(pool), false);
         if let Some(wire) = &mut self.end_mut(end).wire {
             if entry.want == Want::Next {
                 wire.link.announce(now);
                 wire.discard_news();
+                is_announced = wire.link.peer() == PeerGeneration::V2;
             }
             wire.link.take(now);
             wire.taken = true;
             wire.discard_news();
         }
+        self.end_mut(end).is_announced = is_announced;
         self.flush_wire(end);
         self.wake(end);
         let id = taken.key.id();

@@ -1,5 +1,7 @@
 //! Who looks after a connection at its end.
 
+use std::time::Duration;
+
 use npws_core::ConnectionKey;
 
 use super::path::{EndId, Stage};
@@ -7,6 +9,9 @@ use super::process::either;
 use super::queue::Event;
 use super::wire::Found;
 use super::{Happening, PoolId, StreamId, World, note};
+
+/// How late a report may come a second time.
+const LATE: Duration = Duration::from_secs(2);
 
 impl World {
     /// The task of this end gets its turn.
@@ -50,28 +55,39 @@ impl World {
 
     pub(super) fn report(&mut self, pool: PoolId, end: EndId, key: ConnectionKey, found: Found) {
         note!(self, "{end} is found {found:?}");
-        let times = if self.rng.chance(self.network.twice) { 2 } else { 1 };
         if let Found::Claimed | Found::Retained = found {
             self.mark_control(end);
         }
-        for _ in 0..times {
-            let is_draining = self.process(pool).is_draining;
-            let state = self.end_mut(end);
-            match found {
-                Found::Claimed | Found::Retained => (state.is_claimed, state.is_held) = (true, false),
-                Found::Proved => state.is_held &= is_draining,
-                Found::RoundTrip(_) | Found::Closed(_) => {}
+        let (is_draining, now) = (self.process(pool).is_draining, self.clock(pool));
+        let state = self.end_mut(end);
+        match found {
+            Found::Claimed => (state.is_claimed, state.is_held) = (true, false),
+            Found::Retained => {
+                (state.is_claimed, state.is_held) = (true, false);
+                state.retained_at = Some(now);
             }
-            self.with(pool, |machine, now| {
-                either!(machine, pool => match found {
-                    Found::Claimed => pool.handle_claimed(now, key),
-                    Found::Retained => pool.handle_retained(now, key),
-                    Found::Proved => pool.handle_proved(now, key),
-                    Found::RoundTrip(time) => pool.handle_round_trip(time),
-                    Found::Closed(reason) => pool.handle_closed(now, key, reason),
-                });
-            });
+            Found::Proved => state.is_held &= is_draining,
+            Found::RoundTrip(_) | Found::Closed(_) => {}
         }
+        self.tell(pool, key, found);
+        if found != Found::Proved && self.rng.chance(self.network.twice) {
+            // At once or late, when another connection may have the ID.
+            let at = self.now + self.rng.time(&(Duration::ZERO..=LATE)) * u32::from(self.rng.chance(700));
+            let life = self.process(pool).life;
+            self.queue.push(at, Event::Again(pool, life, key, found));
+        }
+    }
+
+    pub(super) fn tell(&mut self, pool: PoolId, key: ConnectionKey, found: Found) {
+        self.with(pool, |machine, now| {
+            either!(machine, pool => match found {
+                Found::Claimed => pool.handle_claimed(now, key),
+                Found::Retained => pool.handle_retained(now, key),
+                Found::Proved => pool.handle_proved(now, key),
+                Found::RoundTrip(time) => pool.handle_round_trip(time),
+                Found::Closed(reason) => pool.handle_closed(now, key, reason),
+            });
+        });
     }
 
     pub(super) fn arm_link(&mut self, end: EndId) {

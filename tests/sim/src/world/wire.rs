@@ -29,7 +29,7 @@ pub(super) enum Packet {
 const FRAME_ROOM: usize = 16;
 
 /// What watching over an idle connection finds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Found {
     Claimed,
     Retained,
