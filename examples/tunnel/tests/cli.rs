@@ -1,7 +1,7 @@
 //! The command line: what is refused, and with which status and words.
 #![expect(clippy::unwrap_used, reason = "the helpers are tests as well")]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
@@ -170,4 +170,23 @@ fn one_client_serves_the_users_of_several_servers_and_of_those_that_are_left() {
     for _ in 0..4 {
         serves(&servers[0].2);
     }
+}
+
+#[test]
+fn a_server_that_shares_its_address_lets_users_in_once_a_client_is_there() {
+    let public = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut server = Program::start(&format!("server --plain --shared --listen 127.0.0.1:0 --public {public}"));
+    let listen = server.says("waiting for the client on ");
+    // More than enough for a server that does not wait.
+    for _ in 0..50 {
+        let mut stranger = TcpStream::connect(&listen).unwrap();
+        stranger.write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stranger.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 426 "), "{answer}");
+    }
+    assert_eq!(TcpStream::connect(public).unwrap_err().kind(), ErrorKind::ConnectionRefused);
+    let _client = Program::start(&format!("client --plain --shared --server {listen} --target {public}"));
+    server.says("waiting for users on ");
+    TcpStream::connect(public).unwrap();
 }

@@ -41,6 +41,7 @@ all_ways!(
     a_user_who_has_said_all_still_gets_the_answer_and_its_end,
     users_wait_while_the_client_restarts,
     a_draining_client_finishes_its_users_and_leaves_new_ones_to_the_next,
+    a_draining_server_finishes_its_users,
     an_end_that_is_stopped_cuts_both_sides_so_that_nothing_looks_complete,
     a_dead_target_resets_the_user_and_nobody_else,
     a_user_is_turned_away_when_no_client_comes,
@@ -123,6 +124,27 @@ async fn a_draining_client_finishes_its_users_and_leaves_new_ones_to_the_next(wa
     drop(old);
     assert_eq!(timeout(LIMIT, draining).await.unwrap().unwrap(), 0, "nobody was cut");
     assert_eq!(server.tunnel.counts().failed, 0);
+}
+
+async fn a_draining_server_finishes_its_users(way: Way) {
+    let linger = Duration::from_millis(50);
+    let server = Server::start(way, ServerOptions { linger, ..ServerOptions::default() }).await;
+    let _client = server.client(echo().await);
+    let mut users = Vec::new();
+    for _ in 0..3 {
+        let mut user = server.user().await;
+        exchange(&mut user, "before").await.unwrap();
+        users.push(user);
+    }
+    let public = server.public;
+    let draining = tokio::spawn(async move { (server.tunnel.drain(LIMIT).await, server.tunnel.counts()) });
+    let closed = async { while TcpStream::connect(public).await.is_ok() {} };
+    timeout(LIMIT, closed).await.unwrap();
+    for mut user in users {
+        assert_eq!(exchange(&mut user, "meanwhile").await.unwrap(), "meanwhile");
+    }
+    let (left, counts) = timeout(LIMIT, draining).await.unwrap().unwrap();
+    assert_eq!((left, counts.failed), (0, 0));
 }
 
 async fn an_end_that_is_stopped_cuts_both_sides_so_that_nothing_looks_complete(way: Way) {
