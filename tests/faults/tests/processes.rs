@@ -62,10 +62,10 @@ fn a_killed_server_is_known_at_once_and_found_again_on_its_port() {
         let waiting = client.begin("take-next 60000");
         // It is asked again and again, and less and less often.
         let (begin, before) = (Instant::now(), client.stats().get("dials"));
-        until("it has been asked four times", 2 * SLACK, || client.stats().get("dials") >= before + 4);
-        let (down, stats) = (begin.elapsed(), client.stats());
-        let most = COUNT + 2 + 1 + 4 + (down.as_millis() / (BACKOFF.as_millis() / 2)) as u64;
-        assert!(stats.get("refused") <= most, "{stats:?} after {down:?}");
+        // Ten at once may be for what was lost and for who waits; pauses follow.
+        until("it has been asked often", 2 * SLACK, || client.stats().get("dials") >= before + 20);
+        let down = begin.elapsed();
+        assert!(down >= 2 * BACKOFF, "twenty dials within only {down:?}");
         let again = peer(&format!("server {} --capacity 64 {generation}", server.address()));
         let begin = Instant::now();
         let taken = waiting.wait();
