@@ -267,12 +267,10 @@ impl<C> Steps<C> for Dialing {
         let deadline = self.first_deadline().map(|(deadline, _)| deadline);
         let has_room = self.dials.len() < self.config.max_concurrent_dials;
         let may_dial = !self.is_held && has_room && self.missing(exchange) > 0;
-        let is_wanted = exchange.waiters.wanting_connections() > 0;
-        let lull = self.lull.filter(|_| may_dial && is_wanted);
+        let lull = self.lull.filter(|_| may_dial && exchange.waiters.wanting_connections() > 0);
         let pace = self.pace.next();
         let retry = self.backoff.until().filter(|_| may_dial).map(|until| pace.map_or(until, |pace| until.max(pace)));
-        let is_due = self.owed > 0 || is_wanted && self.lull.is_none();
-        let paced = pace.filter(|_| may_dial && is_due && !self.backoff.is_failing());
+        let paced = pace.filter(|_| may_dial && self.owed > 0 && !self.backoff.is_failing());
         [deadline, retry, lull, paced, Some(self.next_round)].into_iter().flatten().min()
     }
 
