@@ -11,7 +11,7 @@ use npws_tests::pools::{bind, client, pattern, receive, receive_all, send, serve
 use npws_tests::testbed::{SOON, until};
 
 use crate::process::Process;
-use crate::tls::{Mode, issuer_file, server_files};
+use crate::tls::{Mode, issuer_file};
 use crate::tools::source;
 
 /// More than one message of ours.
@@ -57,8 +57,7 @@ impl Programs {
     /// Our client and a server: of its connections we leave one, and two leave us.
     pub async fn check_server(&self, mode: Mode) {
         const COUNT: usize = 3;
-        let files = server_files().into_iter().filter(|_| mode != Mode::Plain);
-        let mut peer = self.start(self.server, files);
+        let mut peer = self.start(self.server, mode.server_files().into_iter().flatten());
         let address = format!("127.0.0.1:{}", value(&peer.line().await, "listening"));
         // No second round, so that its reports are about these connections only.
         let interval = npws_tests::pools::NEVER;

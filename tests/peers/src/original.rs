@@ -12,7 +12,7 @@ use npws::{ConnectionId, Runtime};
 use npws_tests::testbed::{SOON, current, ms, sleep};
 
 use crate::process::{Orders, Process};
-use crate::tls::{Mode, server_files};
+use crate::tls::Mode;
 use crate::tools::installed;
 
 type Answer = Result<String, String>;
@@ -37,9 +37,10 @@ impl Original {
     /// A server for up to `count` idle connections; `None` if `address` cannot be had.
     pub async fn server(mode: Mode, address: SocketAddr, count: usize) -> Option<Self> {
         let (address, count) = (address.to_string(), count.to_string());
-        let [certificate, key] = server_files();
-        let arguments = ["server", &address, &count, &certificate, &key];
-        Self::start(if mode == Mode::Plain { &arguments[..3] } else { &arguments }).await
+        let files = mode.server_files();
+        let files = files.iter().flatten().map(String::as_str);
+        let arguments: Vec<_> = ["server", &address, &count].into_iter().chain(files).collect();
+        Self::start(&arguments).await
     }
 
     async fn start(arguments: &[&str]) -> Option<Self> {

@@ -1,4 +1,4 @@
-//! One certificate for all servers, and an issuer that everybody trusts who asks the environment.
+//! Certificates for all servers: one whose issuer everybody trusts who asks the environment, and one of a stranger.
 
 use npws::{ClientTls, ServerTls};
 
@@ -9,7 +9,7 @@ use crate::tools::installed;
 pub enum Mode {
     /// `ws`.
     Plain,
-    /// `wss`, and the client trusts everybody: code "1".
+    /// `wss` with a stranger, and the client trusts everybody: code "1".
     Trusting,
     /// `wss`, and the client verifies by the system's roots: code "2".
     Verifying,
@@ -30,16 +30,24 @@ impl Mode {
         if self == Self::Plain { "ws" } else { "wss" }
     }
 
+    /// A server's certificate and its key, in PEM.
+    pub fn server_files(self) -> Option<[String; 2]> {
+        let name = match self {
+            Self::Plain => return None,
+            Self::Trusting => "stranger",
+            Self::Verifying => "server",
+        };
+        Some(["pem", "key"].map(|kind| installed(format!("authority/{name}.{kind}")).display().to_string()))
+    }
+
     /// Our server's part in it.
     ///
     /// # Panics
     /// When there is no certificate.
     pub fn server(self) -> ServerTls {
-        if self == Self::Plain {
-            return ServerTls::plain();
-        }
-        let [certificate, key] = server_files();
-        ServerTls::from_pem_files(certificate, key).expect("certificate and key are there")
+        self.server_files().map_or_else(ServerTls::plain, |[certificate, key]| {
+            ServerTls::from_pem_files(certificate, key).expect("certificate and key are there")
+        })
     }
 
     /// Our client's part in it.
@@ -55,12 +63,7 @@ impl Mode {
     }
 }
 
-/// The certificate of all servers and its key, in PEM.
-pub fn server_files() -> [String; 2] {
-    ["authority/server.pem", "authority/server.key"].map(|name| installed(name).display().to_string())
-}
-
-/// The certificate of its issuer, in PEM.
+/// The certificate of the issuer that is trusted, in PEM.
 pub fn issuer_file() -> String {
     installed("authority/issuer.pem").display().to_string()
 }

@@ -7,6 +7,7 @@ mod ending;
 mod pairs;
 mod restarts;
 mod setup;
+mod trust;
 
 use npws::tokio::Tokio;
 use npws_peers::tls::Mode;
@@ -64,4 +65,14 @@ cases! {
         closing_ours_does_not_wait_for_the_original;
     restarts:
         a_restarted_server_is_found_again;
+}
+
+#[test]
+fn our_client_turns_a_stranger_down() {
+    run::<Tokio, _>(trust::our_client_turns_a_stranger_down);
+}
+
+#[test]
+fn its_client_turns_our_strange_server_down() {
+    run::<Tokio, _>(trust::its_client_turns_our_strange_server_down);
 }
