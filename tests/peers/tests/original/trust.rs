@@ -1,7 +1,7 @@
 //! Whom a client that verifies turns down.
 
-use npws::tokio::Tokio;
 use npws::DialError;
+use npws::tokio::Tokio;
 use npws_peers::original::Original;
 use npws_peers::tls::Mode;
 use npws_tests::pools::{bind, client, server};
