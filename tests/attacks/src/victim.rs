@@ -32,6 +32,7 @@ pub struct Victim {
     /// Where it listens.
     pub address: SocketAddr,
     certificate: Option<String>,
+    path: String,
     before: Usage,
     /// The listener, the timer, and nothing for any connection.
     tasks: u64,
@@ -57,9 +58,10 @@ impl Victim {
         let (address, certificate) = peer.address().split_once(' ').expect("address and certificate");
         let address = address.parse().expect("it is an address");
         let certificate = (certificate != "-").then(|| certificate.replace('|', "\n").replace('_', " "));
+        let path = arguments.split_once("--path ").map_or("/", |(_, path)| path).to_owned();
         let before = usage(peer.pid());
         let tasks = peer.stats().get("tasks");
-        Self { peer, address, certificate, before, tasks }
+        Self { peer, address, certificate, path, before, tasks }
     }
 
     /// What its pool counts.
@@ -86,6 +88,7 @@ impl Victim {
             .capacity(count..=count)
             .interval(ms(50)..=ms(50))
             .dial_timeout(Duration::from_secs(60))
+            .path(&*self.path)
             .tls(tls)
     }
 

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use clap::Parser;
 use humantime::Duration;
-use npws::{AddressLimitsConfig, HandshakeRate, Runtime, ServerPool, ServerTls, Tokens};
+use npws::{AddressLimitsConfig, HandshakeRate, Listener, Runtime, ServerPool, ServerTls, Tokens};
 
 /// A server pool that is attacked.
 #[derive(Debug, Parser)]
@@ -39,6 +39,9 @@ pub(crate) struct Args {
     handshake_rate: Option<u32>,
     #[arg(long)]
     token: Option<String>,
+    /// On a listener that others could share.
+    #[arg(long)]
+    path: Option<String>,
     #[arg(long)]
     control_channel: bool,
 }
@@ -64,6 +67,11 @@ impl Args {
             });
         if let Some(token) = &self.token {
             builder = builder.tokens(Tokens::new([token]).expect("it is a token"));
+        }
+        if let Some(path) = &self.path {
+            let listener = Listener::builder().handshake_timeout(*self.handshake_timeout).bind("127.0.0.1:0").await;
+            let listener = listener.expect("loopback has a free port");
+            return listener.add(builder.path(path)).expect("the settings are valid");
         }
         if self.tls {
             builder = builder.tls(certificate().clone());

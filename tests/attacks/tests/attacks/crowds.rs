@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use npws::Socket;
 use npws::tokio::Tokio;
-use npws_attacks::attackers::{ask, connect_from, crowd, frame};
+use npws_attacks::attackers::{ask, connect_from, crowd, frame, read_head};
 use npws_attacks::victim::{CONNECTION, FLOOR, HANDSHAKE, Victim};
+use npws_tests::raw::request;
 use npws_tests::testbed::until;
 use tokio::io::AsyncWriteExt;
 use tokio_util::compat::TokioAsyncReadCompatExt;
@@ -112,6 +113,37 @@ fn peers_that_take_whatever_they_get_hold_no_more_than_they_may() {
         victim.report("taking whatever there is", &sent, &format!("{GOOD} of {GOOD} stayed"), bound);
         drop(outcomes);
         victim.pairs(&client).await;
+        victim.recovers(client).await;
+    });
+}
+
+#[test]
+fn requests_for_paths_that_nobody_has_keep_no_pool_from_its_own() {
+    const CROWD: usize = 2000;
+    crate::attack("--path /pool", |victim| async move {
+        let client = victim.welcomes(GOOD).await;
+        let address = victim.address;
+        let answers = crowd(CROWD, move |index| async move {
+            let mut stream = connect_from(ATTACKER, address).await.expect("it listens");
+            let path = ["/", "/pool/", "/POOL", "/admin", "/pool%2f", "//pool", "/../pool"][index % 7];
+            stream.write_all(request(path, "").as_bytes()).await.expect("it listens");
+            // It holds on to its socket for as long as it can.
+            let head = read_head(&mut stream).await;
+            (stream, head.unwrap_or_default())
+        })
+        .await;
+        for (_, head) in &answers {
+            assert!(head.starts_with("HTTP/1.1 404 "), "{head}");
+        }
+        assert_eq!((client.active(), client.stats().closed_total), (GOOD, 0));
+        let more = victim.welcomes(GOOD).await;
+        more.close();
+        victim.pairs(&client).await;
+        let sent = format!("{CROWD} requests for 7 other paths, sockets kept open");
+        let seen = format!("{GOOD} of {GOOD} stayed, {GOOD} more came");
+        let bound = FLOOR + 2 * GOOD as u64 * CONNECTION + CROWD as u64 * HANDSHAKE;
+        victim.report("unknown paths on a shared listener", &sent, &seen, bound);
+        drop(answers);
         victim.recovers(client).await;
     });
 }
