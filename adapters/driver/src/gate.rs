@@ -2,10 +2,11 @@
 
 mod claim_filter;
 mod head;
+mod outbox;
 mod transcript;
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -13,8 +14,12 @@ use futures::{AsyncRead, AsyncWrite};
 
 use self::claim_filter::ClaimFilter;
 use self::head::Head;
+use self::outbox::Outbox;
 use self::transcript::Transcript;
 use crate::transport::Transport;
+
+/// What may wait for more to leave with.
+const TOGETHER: usize = 4 * 1024;
 
 /// The byte stream below a connection's WebSocket, as [`Connection::into_websocket`](crate::Connection::into_websocket)
 /// hands it out: plain or TLS, over whatever the pool connected.
@@ -38,6 +43,10 @@ pub struct Gate {
     stopped: Option<Waker>,
     /// `None` once nobody can ask for it any more.
     transcript: Option<Transcript>,
+    /// Goes before what tungstenite writes.
+    outbox: Outbox,
+    /// So many bytes that are still to be written have been written by other means.
+    skip: usize,
     muted: bool,
     /// What is read first is given at once.
     head: Option<Head>,
@@ -56,6 +65,8 @@ impl Gate {
             budget: None,
             stopped: None,
             transcript: Some(transcript),
+            outbox: Outbox::default(),
+            skip: 0,
             muted: false,
             head: None,
             filter: None,
@@ -113,6 +124,27 @@ impl Gate {
     pub(crate) fn end_transcript(&mut self) -> Vec<u8> {
         self.set_budget(None);
         self.transcript.take().map(Transcript::into_bytes).unwrap_or_default()
+    }
+
+    /// The first `n` bytes that will be written have left already.
+    pub(crate) fn skip(&mut self, n: usize) {
+        self.skip = n;
+    }
+
+    /// Has `bytes` leave with what is written next.
+    pub(crate) fn prepend(&mut self, bytes: &[u8]) {
+        self.outbox.push(bytes);
+    }
+
+    /// A binary message of the `length` bytes that `fill` appends, which leaves with the next flush. All that tungstenite
+    /// has written must have left.
+    pub(crate) fn push_message(&mut self, mask: Option<[u8; 4]>, length: usize, fill: impl FnOnce(&mut Vec<u8>)) {
+        self.outbox.push_message(mask, length, fill);
+    }
+
+    /// Gives back the memory that writing took.
+    pub(crate) fn shrink(&mut self) {
+        self.outbox.shrink();
     }
 
     /// From now on nothing is written, and whoever writes does not notice: all that may be said has been said.
@@ -207,26 +239,38 @@ impl AsyncWrite for Gate {
         if self.muted {
             return Poll::Ready(Ok(buf.len()));
         }
-        Pin::new(&mut self.transport).poll_write(cx, buf)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if self.muted {
-            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        let this = &mut *self;
+        if this.skip > 0 {
+            let n = this.skip.min(buf.len());
+            this.skip -= n;
+            return Poll::Ready(Ok(n));
         }
-        Pin::new(&mut self.transport).poll_write_vectored(cx, bufs)
+        if this.outbox.len() == 0 {
+            return Pin::new(&mut this.transport).poll_write(cx, buf);
+        }
+        // What fits leaves together, in one system call and one record of TLS.
+        let fits = this.outbox.len().saturating_add(buf.len()) <= TOGETHER;
+        if !fits {
+            ready!(this.outbox.poll_send(cx, &mut this.transport))?;
+            return Pin::new(&mut this.transport).poll_write(cx, buf);
+        }
+        this.outbox.push(buf);
+        match this.outbox.poll_send(cx, &mut this.transport) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            _ => Poll::Ready(Ok(buf.len())),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_flush(cx)
+        let this = &mut *self;
+        ready!(this.outbox.poll_send(cx, &mut this.transport))?;
+        Pin::new(&mut this.transport).poll_flush(cx)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.transport).poll_close(cx)
+        let this = &mut *self;
+        ready!(this.outbox.poll_send(cx, &mut this.transport))?;
+        Pin::new(&mut this.transport).poll_close(cx)
     }
 }
 

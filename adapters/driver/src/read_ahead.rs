@@ -1,24 +1,33 @@
 //! A read buffer that exists only while data flows.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use futures::{AsyncRead, AsyncWrite};
 
-const SIZE: usize = 32 * 1024;
+/// What is read at once while data flows.
+const BURST: usize = 32 * 1024;
+/// What is read at once otherwise: most messages, whole.
+const MESSAGE: usize = 4 * 1024;
 
-/// Reads ahead once a read has filled its target, since more is then likely to wait.
+thread_local! {
+    /// Every reader of a thread reads into it first, so that none owns one.
+    static SCRATCH: RefCell<[u8; MESSAGE]> = const { RefCell::new([0; MESSAGE]) };
+}
+
+/// Reads more than it is asked for, once a read has filled what it went into above all, since more is then likely to wait.
 ///
 /// The readers above ask for little at a time, so that they own little while idle; each of their reads would be a system
-/// call. This buffer is lent to them while data flows and given back as soon as none is left.
+/// call. What they did not ask for is kept here, and nothing is as soon as none is left.
 #[derive(Debug)]
 pub(crate) struct ReadAhead<S> {
     inner: S,
     buffer: Option<Box<[u8]>>,
     start: usize,
     end: usize,
-    /// The last read filled its target.
+    /// The last read filled what it went into.
     more_likely: bool,
     is_on: bool,
 }
@@ -56,7 +65,49 @@ impl<S> ReadAhead<S> {
         let n = waiting.len().min(buf.len());
         buf[..n].copy_from_slice(&waiting[..n]);
         self.start += n;
+        if self.start == self.end && !self.more_likely {
+            self.buffer = None;
+        }
         n
+    }
+}
+
+impl<S: AsyncRead + Unpin> ReadAhead<S> {
+    fn poll_message(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        SCRATCH.with(|scratch| {
+            // Below may be another of these, which reads into it at the moment.
+            let Ok(mut scratch) = scratch.try_borrow_mut() else {
+                return Pin::new(&mut self.inner).poll_read(cx, buf);
+            };
+            let n = ready!(Pin::new(&mut self.inner).poll_read(cx, &mut scratch[..]))?;
+            self.more_likely = n == scratch.len();
+            let (asked, rest) = scratch[..n].split_at(n.min(buf.len()));
+            buf[..asked.len()].copy_from_slice(asked);
+            if !rest.is_empty() {
+                self.buffer = Some(rest.into());
+                (self.start, self.end) = (0, rest.len());
+            }
+            Poll::Ready(Ok(asked.len()))
+        })
+    }
+
+    fn poll_burst(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buffer = match self.buffer.take() {
+            Some(buffer) if buffer.len() == BURST => buffer,
+            _ => vec![0; BURST].into_boxed_slice(),
+        };
+        match Pin::new(&mut self.inner).poll_read(cx, &mut buffer) {
+            Poll::Ready(Ok(n)) if n > 0 => {
+                (self.start, self.end) = (0, n);
+                self.more_likely = n == BURST;
+                self.buffer = Some(buffer);
+                Poll::Ready(Ok(self.take_buffered(buf)))
+            }
+            nothing => {
+                self.more_likely = false;
+                nothing
+            }
+        }
     }
 }
 
@@ -66,26 +117,14 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
         if this.start < this.end {
             return Poll::Ready(Ok(this.take_buffered(buf)));
         }
-        if !(this.is_on && this.more_likely) || buf.len() >= SIZE {
+        let size = if this.more_likely { BURST } else { MESSAGE };
+        if !this.is_on || buf.len() >= size {
             let read = Pin::new(&mut this.inner).poll_read(cx, buf);
             this.more_likely = matches!(&read, Poll::Ready(Ok(n)) if *n == buf.len());
-            if !this.more_likely {
-                this.buffer = None;
-            }
+            this.buffer = None;
             return read;
         }
-        let buffer = this.buffer.get_or_insert_with(|| vec![0; SIZE].into_boxed_slice());
-        match Pin::new(&mut this.inner).poll_read(cx, buffer) {
-            Poll::Ready(Ok(n)) if n > 0 => {
-                (this.start, this.end) = (0, n);
-                Poll::Ready(Ok(this.take_buffered(buf)))
-            }
-            nothing => {
-                this.buffer = None;
-                this.more_likely = false;
-                Poll::Ready(Ok(ready!(nothing)?))
-            }
-        }
+        if this.more_likely { this.poll_burst(cx, buf) } else { this.poll_message(cx, buf) }
     }
 }
 
@@ -168,6 +207,18 @@ mod tests {
         }
         reader.set_on(true);
         assert_eq!(read_all(&mut reader, 1000), burst[3000..]);
+    }
+
+    #[test]
+    fn a_message_that_is_larger_than_asked_for_is_one_read_and_leaves_no_buffer() {
+        let mut reader = ReadAhead::new(Pieces([vec![1; 1030], vec![2; 3000]].into(), 0));
+        let mut cx = Context::from_waker(noop_waker_ref());
+        let mut buf = [0; 1024];
+        for (reads, length) in [(1, 1024), (1, 6), (2, 1024), (2, 1024), (2, 952)] {
+            assert!(matches!(Pin::new(&mut reader).poll_read(&mut cx, &mut buf), Poll::Ready(Ok(n)) if n == length));
+            assert_eq!(reader.inner.1, reads);
+        }
+        assert!(reader.buffer.is_none());
     }
 
     #[test]

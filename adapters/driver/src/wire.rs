@@ -135,7 +135,10 @@ impl Wire {
                 }
             }
             if let Some(id) = self.established {
-                let Err(error) = ready!(self.poll_flush(cx)) else { return Poll::Ready(Ok(id)) };
+                let Err(error) = ready!(self.poll_flush(cx)) else {
+                    self.socket.get_mut().shrink();
+                    return Poll::Ready(Ok(id));
+                };
                 self.handle_error(now, error);
                 return Poll::Ready(Err(self.link.end().unwrap_or(CloseReason::TransportFailed)));
             }
@@ -292,6 +295,15 @@ impl Wire {
     pub(crate) fn start_send(&mut self, message: Message) -> Result<(), Error> {
         self.unflushed = true;
         Pin::new(&mut self.socket).start_send(message)
+    }
+
+    /// Data of the user's, as one message of the `length` bytes that `fill` appends. All that was sent before must have
+    /// been flushed.
+    pub(crate) fn start_data(&mut self, length: usize, fill: impl FnOnce(&mut Vec<u8>)) {
+        self.unflushed = true;
+        // RFC 6455 section 10.3: nobody may be able to foresee it.
+        let mask = matches!(self.role, Role::Client).then(rand::random);
+        self.socket.get_mut().push_message(mask, length, fill);
     }
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -1,7 +1,7 @@
 //! One dial, from the name to the ID.
 
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures_rustls::TlsConnector;
 use futures_rustls::pki_types::ServerName;
-use futures_rustls::rustls::ClientConfig;
+use futures_rustls::rustls::{ClientConfig, ClientConnection};
 use npws_core::{ConnectionId, Link, LinkConfig, PeerHeader, Role};
 use tungstenite::protocol::WebSocketConfig;
 
@@ -70,16 +70,22 @@ impl<R: Runtime> Plan<R> {
     /// The pool sets the deadline, by giving the future up.
     pub(super) async fn dial(&self, clock: &Clock) -> Result<(ConnectionId, PeerHeader, Box<Wire>), DialError> {
         let socket = self.connect(clock).await?;
-        let transport = match &self.tls {
-            None => Transport::plain(socket),
+        let request = self.request.with_new_key().map_err(DialError::Upgrade)?;
+        let gate = match &self.tls {
+            None => Gate::new(Transport::plain(socket), &[]),
             Some((config, name)) => {
+                let head = request.to_bytes().map_err(DialError::Upgrade)?;
+                let mut written = 0;
+                // It leaves with the last message of the handshake, and saves both ends a wake-up.
+                let write = |session: &mut ClientConnection| written = session.writer().write(&head).unwrap_or(0);
                 let connector = TlsConnector::from(config.clone());
-                let connecting = connector.connect(name.clone(), ReadAhead::new(socket));
-                Transport::tls(connecting.await.map_err(DialError::from_tls)?)
+                let connecting = connector.connect_with(name.clone(), ReadAhead::new(socket), write);
+                let mut gate = Gate::new(Transport::tls(connecting.await.map_err(DialError::from_tls)?), &[]);
+                gate.skip(written);
+                gate
             }
         };
-        let gate = Gate::new(transport, &[]);
-        let (socket, peer) = upgrade(gate, &self.request, self.websocket).await.map_err(DialError::Upgrade)?;
+        let (socket, peer) = upgrade(gate, request, self.websocket).await.map_err(DialError::Upgrade)?;
         let now = clock.now();
         let link = Link::client(self.link.clone(), peer.generation, rand::random(), now, now + self.dial_timeout);
         let wire = Wire::new(socket, link, Role::Client, self.link.early_data_limit);

@@ -41,6 +41,16 @@ impl Signal {
         self.shared.writer.register(cx.waker());
     }
 
+    /// Whoever reads does not wait any more: to wake it would only cost.
+    pub(super) fn forget_reader(&self) {
+        drop(self.shared.reader.take());
+    }
+
+    /// Whoever writes does not wait any more.
+    pub(super) fn forget_writer(&self) {
+        drop(self.shared.writer.take());
+    }
+
     /// Whether there is reason to ask the socket. Lower it before asking: what happens meanwhile raises it again.
     pub(super) fn lower(&self) -> bool {
         self.shared.is_raised.swap(false, Ordering::AcqRel)

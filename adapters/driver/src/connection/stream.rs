@@ -4,10 +4,9 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
 use futures::{AsyncBufRead, AsyncRead, AsyncWrite};
 use npws_core::CloseReason;
-use tungstenite::{Error, Message};
+use tungstenite::Error;
 
 use super::{Connection, StreamError};
 use crate::upgrade::MAX_SENT_MESSAGE;
@@ -23,6 +22,7 @@ impl Connection {
         self.signal.register_reader(cx);
         let _ = self.drive(want.min(READ_AT_ONCE));
         if self.wire.chunk().is_some() {
+            self.signal.forget_reader();
             return Poll::Ready(Ok(true));
         }
         match self.wire.end() {
@@ -57,7 +57,7 @@ impl Connection {
         &mut self,
         cx: &mut Context<'_>,
         length: usize,
-        fill: impl FnOnce(&mut BytesMut, usize),
+        fill: impl FnOnce(&mut Vec<u8>, usize),
     ) -> Poll<io::Result<usize>> {
         if length == 0 {
             return Poll::Ready(Ok(0));
@@ -68,12 +68,7 @@ impl Connection {
             return Poll::Ready(Err(self.stream_error(reason).into_write_error()));
         }
         let length = length.min(MAX_SENT_MESSAGE);
-        let mut payload = BytesMut::with_capacity(length);
-        fill(&mut payload, length);
-        let payload: Bytes = payload.freeze();
-        if let Err(error) = self.wire.start_send(Message::Binary(payload)) {
-            return Poll::Ready(Err(self.write_failed(error)));
-        }
+        self.wire.start_data(length, |payload| fill(payload, length));
         // A user who copies from an idle reader does not flush; the data must leave all the same.
         match self.poll_flush_wire() {
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.write_failed(error))),
@@ -86,6 +81,7 @@ impl Connection {
         // A reader that waits has been woken by what made the signal rise.
         let _ = self.drive(READ_AT_ONCE);
         ready!(self.poll_flush_wire()).map_err(|error| self.write_failed(error))?;
+        self.signal.forget_writer();
         Poll::Ready(Ok(()))
     }
 
@@ -194,9 +190,11 @@ pub(super) fn total(bufs: &[IoSlice<'_>]) -> usize {
 }
 
 /// Appends the first `length` bytes of `bufs`.
-pub(super) fn gather(bufs: &[IoSlice<'_>], payload: &mut BytesMut, length: usize) {
+pub(super) fn gather(bufs: &[IoSlice<'_>], payload: &mut Vec<u8>, length: usize) {
+    let mut left = length;
     for buf in bufs {
-        let n = buf.len().min(length - payload.len());
+        let n = buf.len().min(left);
         payload.extend_from_slice(&buf[..n]);
+        left -= n;
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use async_tungstenite::{WebSocketStream, client_async_with_config};
 use npws_core::{PeerGeneration, PeerHeader};
 use tungstenite::error::ProtocolError;
-use tungstenite::handshake::client::{Request, generate_key};
+use tungstenite::handshake::client::{Request, generate_key, generate_request};
 use tungstenite::http::header::{self, HeaderValue};
 use tungstenite::http::{self, HeaderMap, Uri};
 use tungstenite::protocol::WebSocketConfig;
@@ -46,7 +46,13 @@ impl UpgradeRequest {
         Ok(Self { uri, headers, offer })
     }
 
-    fn with_new_key(&self) -> Result<Request, http::Error> {
+    /// A request of its own for one dial.
+    pub(crate) fn with_new_key(&self) -> Result<KeyedRequest, UpgradeError> {
+        let request = self.keyed().map_err(tungstenite::Error::from)?;
+        Ok(KeyedRequest { request, offer: self.offer })
+    }
+
+    fn keyed(&self) -> Result<Request, http::Error> {
         let mut request = Request::new(());
         *request.uri_mut() = self.uri.clone();
         *request.headers_mut() = self.headers.clone();
@@ -55,15 +61,28 @@ impl UpgradeRequest {
     }
 }
 
+/// What one dial asks for.
+#[derive(Debug)]
+pub(crate) struct KeyedRequest {
+    request: Request,
+    offer: PeerHeader,
+}
+
+impl KeyedRequest {
+    /// What [`upgrade`] will write first.
+    pub(crate) fn to_bytes(&self) -> Result<Vec<u8>, UpgradeError> {
+        Ok(generate_request(self.request.clone())?.0)
+    }
+}
+
 /// Upgrades `gate`'s transport. Whoever calls sets the deadline.
 pub(crate) async fn upgrade(
     mut gate: Gate,
-    request: &UpgradeRequest,
+    request: KeyedRequest,
     config: WebSocketConfig,
 ) -> Result<(WebSocketStream<Gate>, PeerHeader), UpgradeError> {
     gate.expect_head();
-    let with_key = request.with_new_key().map_err(tungstenite::Error::from)?;
-    let (mut socket, response) = client_async_with_config(with_key, gate, Some(config)).await?;
+    let (mut socket, response) = client_async_with_config(request.request, gate, Some(config)).await?;
     let head = head_length(socket.get_ref().unsettled());
     socket.get_mut().forget_first(head);
     let answered = response.headers().get(PeerGeneration::HEADER).and_then(|value| value.to_str().ok());

@@ -128,9 +128,10 @@ fn convert(raw: &httparse::Request<'_, '_>) -> Option<tungstenite::handshake::se
     Some(request)
 }
 
-/// Answers a request that [`Request::check_upgrade`] has approved, and says what this end is if the peer did.
+/// Answers a request that [`Request::check_upgrade`] has approved, and says what this end is if the peer did. The answer
+/// leaves with the first message, which the protocol has this end send.
 pub(crate) async fn accept(
-    mut transport: Transport,
+    transport: Transport,
     request: Request,
     own: PeerHeader,
     subprotocol: Option<&'static str>,
@@ -147,9 +148,8 @@ pub(crate) async fn accept(
     }
     let mut head = Vec::new();
     write_response(&mut head, &response).map_err(io::Error::other)?;
-    transport.write_all(&head).await?;
-    transport.flush().await?;
-    let gate = Gate::new(transport, &request.leftover);
+    let mut gate = Gate::new(transport, &request.leftover);
+    gate.prepend(&head);
     Ok(WebSocketStream::from_partially_read(gate, request.leftover, Role::Server, Some(config)).await)
 }
 

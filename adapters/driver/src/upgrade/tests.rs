@@ -161,14 +161,17 @@ fn the_ends_upgrade_each_other_and_agree_on_the_generation() {
             assert_eq!((request.path(), request.peer().generation), ("/pool", of_server));
             assert_eq!(request.headers().get("host").unwrap(), "pool.example:8443");
             request.check_upgrade().unwrap();
-            accept(transport, request, header(answer), None, config).await.unwrap()
+            let mut socket = accept(transport, request, header(answer), None, config).await.unwrap();
+            socket.send(Message::binary(&b"name"[..])).await.unwrap();
+            socket
         };
         let request = request(offer);
-        let dialing = upgrade(gate(near), &request, config);
+        let dialing = upgrade(gate(near), request.with_new_key().unwrap(), config);
         let ((mut client, generation), mut server) =
             smol::block_on(async { futures::join!(async { dialing.await.unwrap() }, serving) });
         assert_eq!(generation.generation, of_client);
         smol::block_on(async {
+            assert_eq!(client.next().await.unwrap().unwrap(), Message::binary(&b"name"[..]));
             client.send(Message::binary(&b"ping"[..])).await.unwrap();
             assert_eq!(server.next().await.unwrap().unwrap(), Message::binary(&b"ping"[..]));
         });
@@ -197,7 +200,8 @@ fn data_right_behind_a_head_is_kept() {
 fn an_answer_is_understood_however_it_dribbles_in() {
     let (near, mut far) = pipe(1 << 20);
     let request = request(true);
-    let mut upgrading = Box::pin(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE, None)));
+    let mut upgrading =
+        Box::pin(upgrade(gate(near), request.with_new_key().unwrap(), websocket_config(MAX_MESSAGE, None)));
     assert!(poll_once(&mut upgrading).is_pending());
     let asked = String::from_utf8(far.receive()).unwrap();
     let key = asked.lines().filter_map(|line| line.split_once(": "));
@@ -224,7 +228,8 @@ fn frames_right_behind_the_answer_are_all_that_counts_as_read() {
     for (offer, generation) in [(true, PeerGeneration::V2), (false, PeerGeneration::V1)] {
         let (near, mut far) = pipe(1 << 20);
         let request = request(offer);
-        let mut upgrading = Box::pin(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE, None)));
+        let mut upgrading =
+            Box::pin(upgrade(gate(near), request.with_new_key().unwrap(), websocket_config(MAX_MESSAGE, None)));
         assert!(poll_once(&mut upgrading).is_pending());
         let asked = String::from_utf8(far.receive()).unwrap();
         assert!(asked.starts_with("GET /pool?x=1 HTTP/1.1\r\n"), "{asked}");
@@ -254,7 +259,8 @@ fn a_failed_upgrade_says_why() {
         far.send(answer);
         let request = request(true);
         far.end();
-        smol::block_on(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE, None))).unwrap_err()
+        smol::block_on(upgrade(gate(near), request.with_new_key().unwrap(), websocket_config(MAX_MESSAGE, None)))
+            .unwrap_err()
     };
     let full = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n";
     assert!(matches!(upgrade_with(full), UpgradeError::Rejected { status: 503 }));
@@ -262,7 +268,8 @@ fn a_failed_upgrade_says_why() {
     let (near, mut far) = pipe(1 << 20);
     far.send(b"220 mail.example\r\n");
     let asking = request(true);
-    let outcome = poll_once(Box::pin(upgrade(gate(near), &asking, websocket_config(MAX_MESSAGE, None))));
+    let outcome =
+        poll_once(Box::pin(upgrade(gate(near), asking.with_new_key().unwrap(), websocket_config(MAX_MESSAGE, None))));
     assert!(matches!(outcome, Poll::Ready(Err(UpgradeError::Protocol(_)))), "what is no HTTP is not waited for");
     let cut = upgrade_with(b"HTTP/1.1 101 Swi");
     assert!(matches!(&cut, UpgradeError::Io(error) if error.kind() == std::io::ErrorKind::UnexpectedEof), "{cut:?}");
@@ -283,7 +290,8 @@ fn a_users_fields_travel_and_cannot_break_the_upgrade() {
     }
     let request = UpgradeRequest::new("pool.example", "/", headers, header(false)).unwrap();
     let (near, far) = pipe(1 << 20);
-    let mut upgrading = Box::pin(upgrade(gate(near), &request, websocket_config(MAX_MESSAGE, None)));
+    let mut upgrading =
+        Box::pin(upgrade(gate(near), request.with_new_key().unwrap(), websocket_config(MAX_MESSAGE, None)));
     assert!(poll_once(&mut upgrading).is_pending());
     let asked = smol::block_on(read_request(&mut transport(far), HeadLimits::default())).unwrap();
     assert_eq!(asked.check_upgrade(), Ok(()));
