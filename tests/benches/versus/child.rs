@@ -42,6 +42,7 @@ fn on<R: Testbed>(kind: &str, row: &str) {
             "setup-resume" => setup::run::<R>(Some(true)).await,
             "setup-plain" => setup::run::<R>(None).await,
             "take" => take::run::<R>().await,
+            "take-fresh" => take::fresh::<R>().await,
             "wake" => wake::run::<R>().await,
             "stream-plain" => stream::run::<R>(is_raw, false).await,
             "stream-tls" => stream::run::<R>(is_raw, true).await,

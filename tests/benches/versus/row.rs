@@ -134,7 +134,8 @@ fn machine() -> Vec<Figure> {
 /// All rows, in the order of the table.
 pub(crate) fn all() -> Vec<Row> {
     use Players::{Named, Pools, Streams};
-    let take = vec![less("p50", "us", go(1.0), itself(1.0)), less("p99", "us", go(1.0), itself(10.0))];
+    let take = vec![less("p50", "us", go(1.0), itself(1.0)), less("p99", "us", None, itself(10.0))];
+    let fresh = vec![less("p50", "us", go(1.0), None), less("p99", "us", go(100.0), None)];
     let wake = vec![less("p50", "us", go(1.0), itself(100.0)), less("p99", "us", go(100.0), itself(100.0))];
     let share = vec![less("share", "%", itself(2.0), itself(0.5))];
     vec![
@@ -142,6 +143,7 @@ pub(crate) fn all() -> Vec<Row> {
         row("setup-resume", "the same as users get it: with resumption, where there is any", Pools, setup(2.0, 4.0)),
         row("setup-plain", "the same without TLS", Pools, setup(1.0, 2.0)),
         row("take", "take by ID of an idle connection", Pools, take),
+        row("take-fresh", "take by ID right after the other end took it, as pools of 64 refill", Pools, fresh),
         row("wake", "a waiting take, from the ID on the wire", Pools, wake),
         row("stream-plain", "throughput of one connection, by size of the writes", Streams, stream()),
         row("stream-tls", "the same over TLS", Streams, stream()),

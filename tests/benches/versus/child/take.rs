@@ -3,13 +3,14 @@
 use std::time::Instant;
 
 use npws_tests::pools;
-use npws_tests::testbed::{SOON, Testbed};
+use npws_tests::testbed::{SOON, Testbed, ms};
 
 use super::echo::report_percentiles;
 use crate::usage;
 
 const WARM_UP: usize = 200;
 const TAKES: usize = 2000;
+const POOL: usize = 64;
 
 /// In v1, where taking at one end tells the other nothing: its connection stays idle.
 pub(super) async fn run<R: Testbed>() {
@@ -32,4 +33,21 @@ pub(super) async fn run<R: Testbed>() {
         dialed.push(connection.expect("it is idle"));
     }
     report_percentiles("", &mut micros.split_off(WARM_UP), usage::cpu() - cpu);
+}
+
+/// As it is used: the moment that one end has the next connection, the other asks for it by its ID, and the pools refill.
+pub(super) async fn fresh<R: Testbed>() {
+    let (server, address) = pools::bind(pools::server::<R>().capacity(POOL)).await;
+    let client = pools::client::<R>(address, POOL).interval(ms(1)..=ms(1)).connect().expect("the settings are valid");
+    let mut kept = Vec::new();
+    let mut micros = Vec::new();
+    let cpu = usage::cpu();
+    for _ in 0..(WARM_UP + TAKES) / 2 {
+        let (id, accepted) = server.take_next(SOON).await.expect("the client dials");
+        let begin = Instant::now();
+        let dialed = client.take(id, SOON).await;
+        micros.push(begin.elapsed().as_secs_f64() * 1e6);
+        kept.push((accepted, dialed.expect("it is the other end")));
+    }
+    report_percentiles("", &mut micros.split_off(WARM_UP / 2), usage::cpu() - cpu);
 }

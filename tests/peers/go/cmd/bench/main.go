@@ -40,6 +40,8 @@ func main() {
 		setup(row)
 	case "take":
 		take()
+	case "take-fresh":
+		takeFresh()
 	case "wake":
 		wake()
 	case "stream-plain", "stream-tls":
@@ -115,6 +117,31 @@ func take() {
 		kept = append(kept, conn)
 	}
 	percentiles("", micros[200:], cpu()-spent)
+}
+
+// takeFresh asks for each connection by its ID the moment that the other end has it, and the pools refill.
+func takeFresh() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	fail(err)
+	server := pool.NewServerPool(64, "", nil, listener, 5*time.Second)
+	go server.ServerManager()
+	client := pool.NewClientPool(64, 64, time.Millisecond, time.Millisecond, 5*time.Second, "0", listener.Addr().String())
+	go client.ClientManager()
+	// As they start they cancel what began before.
+	time.Sleep(100 * time.Millisecond)
+	kept := []net.Conn{}
+	var micros []float64
+	spent := cpu()
+	for range 1100 {
+		id, accepted, err := server.IncomingGet(soon)
+		fail(err)
+		begin := time.Now()
+		dialed, err := client.OutgoingGet(id, soon)
+		micros = append(micros, float64(time.Since(begin).Nanoseconds())/1e3)
+		fail(err)
+		kept = append(kept, accepted, dialed)
+	}
+	percentiles("", micros[100:], cpu()-spent)
 }
 
 // wake has a server made by hand, so that the ID leaves when the take waits, and not before.
