@@ -300,7 +300,8 @@ impl<R: Runtime> ClientPoolBuilder<R> {
     }
 
     /// Looks names up by `resolve` rather than by the runtime: every dial asks it anew, within its deadline. The order
-    /// of the addresses within a family counts. It is not asked about an IP address. A [dialer](Self::dialer) of one's own looks up by itself.
+    /// of the addresses within a family counts. It is not asked about an IP address, nor about a server that a
+    /// [proxy](Self::proxy) looks up. A [dialer](Self::dialer) of one's own looks up by itself.
     ///
     /// ```
     /// # use npws_driver::{ClientPoolBuilder, Runtime};
