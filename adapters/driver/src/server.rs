@@ -100,6 +100,11 @@ impl<R: Runtime> ServerPool<R> {
 }
 
 impl<R: Runtime> Accepts<R> {
+    /// Whether the sockets are a listener's, which has others as well.
+    fn is_sharing(&self) -> bool {
+        matches!(*self.source.lock().unwrap_or_else(PoisonError::into_inner), Some(Source::Shared(_)))
+    }
+
     fn remember(&self, error: AcceptError) {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(error));
     }

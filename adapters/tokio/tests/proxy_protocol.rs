@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use npws_driver::{
-    AcceptError, AddressLimitsConfig, AllowList, ForwardedHeader, IpRange, ProxyHeaderError, ProxyProtocol, ServerTls,
+    AcceptError, AddressLimitsConfig, AllowList, ForwardedHeader, HeadLimits, IpRange, ProxyHeaderError, ProxyProtocol,
+    ServerTls,
 };
-use npws_tokio::{ClientPool, ServerPool};
+use npws_tokio::{ClientPool, ServerPool, Tokio};
 use support::{Result, WAIT, answer_of, bind, dial, open_over, request, server, until};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -264,5 +265,32 @@ async fn who_is_believed_changes_while_the_pool_runs() -> Result {
     let mut third = dial(&pool).await?;
     open_over(&pool, &mut third).await?;
     assert_eq!((pool.active(), pool.stats().closed_total), (3, 0), "who is in stays");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_listener_for_several_pools_hears_where_their_connections_come_from() -> Result {
+    let listener = npws_driver::Listener::<Tokio>::builder().proxy_protocol(required()?);
+    let listener = listener.head_limits(HeadLimits { max_bytes: 1024, max_fields: 8 }).bind("127.0.0.1:0").await?;
+    let allowed = "192.0.2.0/24".parse::<IpRange>()?;
+    let blue = listener.add(server().path("/blue").allow(allowed))?;
+    let green = listener.add(server().path("/green"))?;
+    let ask = async |path: &str, header: &[u8], fields: &[&str]| -> Result<String> {
+        let mut socket = TcpStream::connect(listener.local_addr().ok_or("it listens")?).await?;
+        socket.write_all(&[header, request(path, fields).as_bytes()].concat()).await?;
+        Ok(answer_of(&mut socket).await?.split(' ').nth(1).unwrap_or_default().to_owned())
+    };
+    let stranger = b"PROXY TCP4 198.51.100.1 10.0.0.1 40000 443\r\n";
+    assert_eq!(ask("/blue", V1, &[]).await?, "101");
+    assert_eq!(ask("/blue", stranger, &[]).await?, "403");
+    assert_eq!(ask("/green", stranger, &[]).await?, "101");
+    assert_eq!(ask("/green", V1, &["A: 1", "B: 2", "C: 3", "D: 4"]).await?, "431");
+    assert_eq!(ask("/green", b"", &[]).await?, "", "without a header");
+    let error = blue.set_proxy_protocol(None).unwrap_err();
+    assert_eq!(error.to_string(), "proxy_protocol is set on the pool, accepted is the listener's");
+    assert!(listener.add(server().path("/red").proxy_protocol(required()?)).is_err());
+    listener.set_proxy_protocol(None)?;
+    assert_eq!(ask("/green", b"", &[]).await?, "101");
+    drop(green);
     Ok(())
 }

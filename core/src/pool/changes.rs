@@ -111,8 +111,6 @@ impl<C, I> ServerPool<C, I> {
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
     pub fn set_proxy_protocol(&mut self, proxies: Option<ProxyProtocol>) -> Result<(), ConfigError> {
-        trusting("proxy_protocol", proxies.as_ref().map(ProxyProtocol::trusted))?;
-        self.side.door.proxy_protocol = proxies;
-        Ok(())
+        self.side.door.set_proxy_protocol(proxies)
     }
 }

@@ -6,6 +6,7 @@ use core::net::IpAddr;
 
 use super::RequestHead;
 use crate::admission::group;
+use crate::config::trusting;
 use crate::{
     AddressLimits, AddressLimitsConfig, AllowList, ConfigError, Credentials, ForwardedHeader, Instant, Limited,
     OriginPolicy, ProxyProtocol, ProxyRule, Rejection, ServerConfig, Tokens, client_address,
@@ -26,7 +27,7 @@ pub(super) struct Door {
     pub(super) tokens: Option<Tokens>,
     pub(super) origins: OriginPolicy,
     pub(super) proxies: Option<(AllowList, ForwardedHeader)>,
-    pub(super) proxy_protocol: Option<ProxyProtocol>,
+    proxy_protocol: Option<ProxyProtocol>,
     limits: AddressLimits,
     /// Whether any limit is one of an address; otherwise there is nothing to remember of them.
     limits_addresses: bool,
@@ -50,6 +51,13 @@ impl Door {
             proxy_protocol: config.proxy_protocol,
             sockets: BTreeMap::new(),
         })
+    }
+
+    /// Goes on believing these, of which there must be some.
+    pub(super) fn set_proxy_protocol(&mut self, proxies: Option<ProxyProtocol>) -> Result<(), ConfigError> {
+        trusting("proxy_protocol", proxies.as_ref().map(ProxyProtocol::trusted))?;
+        self.proxy_protocol = proxies;
+        Ok(())
     }
 
     /// Goes on with other limits. `guests` are as in the handshakes under way, `connections` as in the connections.

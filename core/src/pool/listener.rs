@@ -13,7 +13,7 @@ use super::door::Door;
 use super::{Output, RequestHead};
 use crate::backoff::Backoff;
 use crate::random::Jitter;
-use crate::{ConfigError, Instant, Rejection};
+use crate::{ConfigError, Instant, ProxyProtocol, Rejection};
 
 /// What several server pools share: the handshakes whose path is not known yet, and which path belongs to which pool.
 ///
@@ -124,6 +124,25 @@ impl<P> Listener<P> {
             return Err(ConfigError::new("path", path, "a path that begins with /"));
         }
         Ok(self.pools.insert(path.map(String::from), pool))
+    }
+
+    /// From now on believes these proxies, or none if `None`, when they say in front of a connection where it comes from.
+    /// A handshake that has begun stays as it is.
+    ///
+    /// # Errors
+    /// When there is no proxy among them. Nothing has changed then.
+    ///
+    /// ```
+    /// # use core::net::Ipv4Addr;
+    /// # use npws_core::{Instant, Listener, ListenerConfig, ProxyProtocol, ProxyRule};
+    /// # let mut listener = Listener::<()>::new(ListenerConfig::default(), 7)?;
+    /// listener.set_proxy_protocol(Some(ProxyProtocol::optional([Ipv4Addr::LOCALHOST])))?;
+    /// let accept = listener.handle_incoming(Instant::ZERO, "127.0.0.1".parse().ok()).expect("it listens");
+    /// assert_eq!(listener.proxy_rule(accept), ProxyRule::Optional);
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    pub fn set_proxy_protocol(&mut self, proxies: Option<ProxyProtocol>) -> Result<(), ConfigError> {
+        self.door.set_proxy_protocol(proxies)
     }
 
     /// Forgets the pools of which this holds. Their paths are unknown from now on.

@@ -132,8 +132,12 @@ impl<R: Runtime> ServerPool<R> {
     /// ```
     ///
     /// # Errors
-    /// When there is no proxy among them. The pool then goes on believing whom it did.
+    /// When there is no proxy among them, and on a [`Listener`](crate::Listener), which is to be told itself. The pool then
+    /// goes on believing whom it did.
     pub fn set_proxy_protocol(&self, proxies: Option<ProxyProtocol>) -> Result<(), ConfigError> {
+        if self.shared.driven.is_sharing() {
+            return Err(ConfigError::new("proxy_protocol", "set on the pool", "the listener's"));
+        }
         self.shared.with(|state, _| state.machine.set_proxy_protocol(proxies))
     }
 }

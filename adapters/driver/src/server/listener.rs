@@ -8,7 +8,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use npws_core::ListenerStats;
+use npws_core::{ConfigError, HeadLimits, ListenerStats, ProxyProtocol};
 
 pub use self::builder::ListenerBuilder;
 use self::entrance::Entrance;
@@ -160,6 +160,39 @@ impl<R: Runtime> Listener<R> {
     /// When the settings do not work. The listener then goes on with those that it has.
     pub fn set_tls(&self, tls: ServerTls) -> Result<(), TlsConfigError> {
         self.entrance().front.set_tls(&tls)
+    }
+
+    /// From now on believes these proxies, or none if `None`, when they say in front of a connection where it comes from,
+    /// as [`ServerPool::set_proxy_protocol`].
+    ///
+    /// ```
+    /// # use npws_driver::{ConfigError, IpRange, Listener, ProxyProtocol, Runtime};
+    /// fn behind<R: Runtime>(listener: &Listener<R>, balancers: IpRange) -> Result<(), ConfigError> {
+    ///     listener.set_proxy_protocol(Some(ProxyProtocol::required([balancers])))
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// When there is no proxy among them. The listener then goes on believing whom it did.
+    pub fn set_proxy_protocol(&self, proxies: Option<ProxyProtocol>) -> Result<(), ConfigError> {
+        self.entrance().with(|state, _| state.machine.set_proxy_protocol(proxies))
+    }
+
+    /// From now on holds the heads of requests to these limits.
+    ///
+    /// ```
+    /// # use npws_driver::{ConfigError, HeadLimits, Listener, Runtime};
+    /// fn tighten<R: Runtime>(listener: &Listener<R>) -> Result<(), ConfigError> {
+    ///     listener.set_head_limits(HeadLimits { max_fields: 32, ..HeadLimits::default() })
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Names the first value outside its range. The listener then goes on with the limits that it has.
+    pub fn set_head_limits(&self, limits: HeadLimits) -> Result<(), ConfigError> {
+        limits.validate()?;
+        self.entrance().front.set_head_limits(limits);
+        Ok(())
     }
 
     /// Stops listening at once and for good. Handshakes whose path is not known yet are given up; the pools keep what
