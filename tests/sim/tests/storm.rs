@@ -1,5 +1,8 @@
 //! A modest number of storms; `.ci/run` plays many more.
 
+use std::collections::BTreeSet;
+
+use npws_core::CloseReason;
 use npws_sim::storm::{run, swarm};
 
 #[test]
@@ -24,4 +27,35 @@ fn storms_are_not_all_alike() {
     let taken: u64 = stories.iter().map(|story| story.taken).sum();
     assert!(taken > 100, "{taken} connections were taken in 50 storms");
     assert!(stories.windows(2).all(|two| two[0] != two[1]), "two seeds tell the same story");
+}
+
+#[test]
+fn storms_close_connections_for_every_reason_there_is() {
+    use CloseReason::*;
+    let mut left = BTreeSet::from([
+        PeerClosed(Some(1000)),
+        TransportEnded,
+        TransportFailed,
+        KeepaliveTimeout,
+        Violation(npws_core::Violation::Frame),
+        HandshakeFailed,
+        Flushed,
+        PoolClosed,
+        Drained,
+        Surplus,
+        Replaced,
+        RetentionExpired,
+        ClaimsCrossed,
+        PeerDrained,
+        IdleAge,
+    ]);
+    for seed in 0..3000 {
+        for reason in run(seed, false).reasons {
+            left.remove(&reason);
+        }
+        if left.is_empty() {
+            return;
+        }
+    }
+    panic!("no storm closes a connection because of {left:?}");
 }

@@ -20,6 +20,7 @@ pub(super) fn heal(world: &mut World, pools: &[PoolId]) {
         if world.is_ending(pool) || !world.watches(pool) {
             world.restart(pool, false);
         }
+        world.resume_dials(pool);
     }
     converge(world);
     take_all(world);

@@ -29,6 +29,9 @@ pub(super) enum Deed {
     Leap,
     Stall,
     Weather,
+    HoldDials,
+    ResumeDials,
+    Resize,
 }
 
 #[derive(Debug, Clone)]
@@ -64,6 +67,8 @@ pub(super) struct Mix {
     pub(super) telling: u32,
     /// How many of a thousand read as soon as there is something.
     pub(super) eager: u32,
+    /// How long all is well at the beginning.
+    pub(super) calm: Option<Duration>,
     /// How long nothing answers at all at the beginning.
     pub(super) blackout: Option<Duration>,
 }
@@ -108,11 +113,12 @@ impl Mix {
             clients,
             deeds: deeds(rng),
             faults: Fault::ALL.into_iter().filter(|_| rng.chance(600)).collect(),
-            length: rng.within(20..=140),
+            length: rng.within(20..=300),
             pace: time(rng, 4, 600),
             message: rng.pick(&[4, 40, 400, 3000]),
             telling: rng.pick(&[0, 500, 900, 1000]),
             eager: rng.pick(&[0, 500, 1000]),
+            calm: rng.chance(600).then(|| ms(rng.within(50..=1000))),
             blackout,
         }
     }
@@ -222,6 +228,9 @@ fn deeds(rng: &mut Rng) -> Vec<(Deed, u32)> {
         (Deed::Leap, 1),
         (Deed::Stall, 1),
         (Deed::Weather, 1),
+        (Deed::HoldDials, 1),
+        (Deed::ResumeDials, 1),
+        (Deed::Resize, 1),
     ];
     deeds.extend(rare.into_iter().filter(|_| rng.chance(400)));
     deeds

@@ -9,12 +9,15 @@ mod mix;
 mod swarm;
 mod users;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
+
+use npws_core::CloseReason;
 
 use self::mix::Mix;
 pub use self::swarm::{Failure, swarm};
 use self::users::Users;
-use crate::world::{Plan, PoolId, Rng, World};
+use crate::world::{Network, Plan, PoolId, Rng, World};
 
 /// What a seed came to.
 ///
@@ -32,6 +35,8 @@ pub struct Story {
     pub taken: u64,
     /// How long it took in virtual time.
     pub time: Duration,
+    /// Everything that connections were closed for.
+    pub reasons: BTreeSet<CloseReason>,
     /// What happened, a line for each event, if it was recorded.
     pub trace: String,
 }
@@ -50,7 +55,13 @@ pub struct Story {
 pub fn run(seed: u64, is_recorded: bool) -> Story {
     let mut story = Story::default();
     play(seed, is_recorded, &mut |world, taken| {
-        story = Story { steps: world.steps(), taken, time: world.now().since_epoch(), trace: world.trace().to_owned() };
+        story = Story {
+            steps: world.steps(),
+            taken,
+            time: world.now().since_epoch(),
+            reasons: world.reasons().clone(),
+            trace: world.trace().to_owned(),
+        };
     });
     story
 }
@@ -88,6 +99,11 @@ fn story(world: &mut World, mut rng: Rng) -> u64 {
     let mix = Mix::draw(&mut rng);
     world.network = mix.network.clone();
     let pools = populate(world, &mix);
+    if let (Some(calm), None) = (mix.calm, mix.blackout) {
+        world.network = Network::default();
+        while world.next(calm).is_some() {}
+        world.network = mix.network.clone();
+    }
     if let Some(blackout) = mix.blackout {
         while world.next(blackout).is_some() {}
         world.network.black_hole = 0;

@@ -140,6 +140,12 @@ impl Users {
             }
             Deed::Leap => world.leap(pool, ms(self.rng.within(1..=60_000))),
             Deed::Stall => world.stall(pool, ms(self.rng.within(1..=5000))),
+            Deed::HoldDials => world.hold_dials(pool),
+            Deed::ResumeDials => world.resume_dials(pool),
+            Deed::Resize => {
+                let least = self.rng.within(1..=4);
+                world.resize(pool, least..=least + self.rng.below(5));
+            }
             Deed::Weather => world.network.latency = self.weather(),
         }
     }

@@ -98,6 +98,7 @@ impl World {
     /// Closes a connection that its pool has no more use for.
     fn dispose(&mut self, end: EndId, reason: CloseReason) {
         note!(self, "{end} is closed: {reason}");
+        self.reasons.insert(reason);
         assert!(
             matches!(self.end(end).stage, Stage::Pooled(_) | Stage::Establishing),
             "{end} is closed while it is {:?}",

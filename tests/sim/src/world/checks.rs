@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use npws_core::{ConnectionId, ConnectionKey, PeerGeneration, Role, TakeError, WaiterId, may_take};
+use npws_core::{ConnectionId, ConnectionKey, Instant, PeerGeneration, Role, TakeError, WaiterId, may_take};
 
 use super::path::{End, EndId, Stage};
 use super::process::{Plan, Process, Progress, Want};
@@ -58,6 +58,7 @@ impl World {
                 }
                 Stage::Taken(key) => {
                     taken += 1;
+                    self.check_not_awaited(process, key);
                     let is_unique = !id.is_server || ids.insert(key.id());
                     assert!(is_unique, "the server gave {} to two", key.id());
                 }
@@ -75,6 +76,16 @@ impl World {
         if process.is_closed {
             assert_eq!(pooled, 0, "a closed pool holds connections");
         }
+    }
+
+    /// Nobody waits for an ID that somebody has taken, unless it came again.
+    fn check_not_awaited(&self, process: &Process, key: ConnectionKey) {
+        let id = key.id();
+        let mut asleep = process.waiters.values().filter(|waiter| !waiter.is_woken);
+        let has_come_again =
+            || process.ends.iter().any(|end| self.end(*end).id() == Some(id) && self.end(*end).is_pooled());
+        let awaited = asleep.find(|waiter| waiter.want == Want::Id(id) && !id.is_control());
+        assert!(awaited.is_none() || has_come_again(), "{awaited:?} waits for what is taken");
     }
 
     /// What is to happen to a connection that nobody is offered, happens.
@@ -197,9 +208,10 @@ impl World {
     }
 
     /// A take failed for a reason.
-    pub(super) fn check_failure(&self, pool: PoolId, want: Want, error: TakeError) {
+    pub(super) fn check_failure(&self, pool: PoolId, want: Want, deadline: Instant, error: TakeError) {
         let process = &self.processes[pool.0];
         match error {
+            TakeError::Timeout => assert!(self.clock(pool) >= deadline, "a take fails before its time is over"),
             TakeError::Closed => assert!(process.is_closed, "closed, it says"),
             TakeError::Draining => assert!(process.is_draining, "draining, it says"),
             TakeError::Gone(_) => assert!(matches!(want, Want::Id(_)), "gone, it says to who asked for any"),

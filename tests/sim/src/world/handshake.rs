@@ -112,7 +112,7 @@ impl World {
         let at = self.turn();
         match admitted {
             Some(Ok(admitted)) => {
-                self.check_control(pool, admitted.id);
+                self.check_admitted(pool, peer, admitted.id);
                 let (seed, now) = (self.rng.next_u64(), self.clock(pool));
                 let config = self.process(pool).plan.pool().link.clone();
                 let limit = config.early_data_limit;

@@ -56,10 +56,10 @@ mod watch;
 mod wire;
 
 use core::fmt::Write as _;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use npws_core::{ConnectionId, Instant, TakeError};
+use npws_core::{CloseReason, ConnectionId, Instant, TakeError};
 
 pub use self::network::{Fault, Network};
 use self::path::{EndId, Path};
@@ -175,6 +175,8 @@ pub struct World {
     spins: u32,
     /// Whether it is a timer that makes a pool act.
     is_timed: bool,
+    /// Everything that connections were closed for.
+    reasons: BTreeSet<CloseReason>,
     retries: Vec<(PoolId, Instant, Instant)>,
 }
 
@@ -213,6 +215,7 @@ impl World {
             touched: Vec::new(),
             spins: 0,
             is_timed: false,
+            reasons: BTreeSet::new(),
             retries: Vec::new(),
         }
     }

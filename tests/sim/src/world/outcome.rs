@@ -1,10 +1,13 @@
 //! Whether all is well in the end.
 
-use npws_core::ConnectionId;
+use core::ops::RangeInclusive;
+use std::collections::BTreeSet;
+
+use npws_core::{CloseReason, ConnectionId, PeerHeader};
 
 use super::path::{End, EndId, Stage};
-use super::process::Plan;
-use super::{Happening, PoolId, World};
+use super::process::{Machine, Plan};
+use super::{Happening, PoolId, World, note};
 
 impl World {
     /// Client, server and ID of every idle connection, if all pools are full and every connection has its other end; or
@@ -45,6 +48,40 @@ impl World {
         Ok(pairs)
     }
 
+    /// A client begins no dial on its own any more.
+    pub(crate) fn hold_dials(&mut self, pool: PoolId) {
+        note!(self, "pool {} holds its dials", pool.0);
+        self.with(pool, |machine, now| {
+            if let Machine::Client(pool) = machine {
+                pool.hold_dials(now);
+            }
+        });
+    }
+
+    pub(crate) fn resume_dials(&mut self, pool: PoolId) {
+        note!(self, "pool {} dials", pool.0);
+        self.with(pool, |machine, now| {
+            if let Machine::Client(pool) = machine {
+                pool.resume_dials(now);
+            }
+        });
+    }
+
+    /// A client is told to hold more or less.
+    pub(crate) fn resize(&mut self, pool: PoolId, capacity: RangeInclusive<usize>) {
+        note!(self, "pool {} is to hold {capacity:?}", pool.0);
+        let outcome = self.with(pool, |machine, now| match machine {
+            Machine::Client(pool) => pool.resize(now, capacity),
+            Machine::Server(_) => Ok(()),
+        });
+        assert_eq!(outcome, Ok(()), "a capacity within its range");
+    }
+
+    /// Everything that connections were closed for.
+    pub(crate) fn reasons(&self) -> &BTreeSet<CloseReason> {
+        &self.reasons
+    }
+
     /// The next happening that is there already.
     pub(crate) fn has_happened(&mut self) -> Option<Happening> {
         self.settle();
@@ -61,9 +98,9 @@ impl World {
         self.processes[pool.0].watches
     }
 
-    /// A new connection gets the control ID, unless that is another's, or was had by somebody and is no control
+    /// There is room for a new connection, and it gets the control ID, unless that is another's, or was had by somebody and is no control
     /// channel's.
-    pub(super) fn check_control(&self, pool: PoolId, admitted: ConnectionId) {
+    pub(super) fn check_admitted(&self, pool: PoolId, peer: PeerHeader, admitted: ConnectionId) {
         let process = &self.processes[pool.0];
         let is_given = matches!(&process.plan, Plan::Server { config, .. } if config.control_id);
         let is_spent = !is_given || process.control_was_had && !process.plan.pool().control_channel;
@@ -74,6 +111,13 @@ impl World {
         };
         let mut ends = process.ends.iter().map(|end| self.end(*end));
         let is_anothers = ends.any(|end| end.id() == Some(ConnectionId::CONTROL) && has_it(end));
+        let is_there = |end: &End| has_it(end) && matches!(end.stage, Stage::Pooled(_) | Stage::Establishing);
+        let there = process.ends.iter().map(|end| self.end(*end)).filter(|end| is_there(end) && !end.is_claimed);
+        let stats = process.machine.stats();
+        // One more than fits comes in where one of two ends that both open connections has none to take.
+        let is_needed = process.own.opens && peer.opens;
+        let has_room = there.count() < stats.capacity + stats.waiters + stats.offered;
+        assert!(has_room || is_needed, "{admitted} is one more than there is room for: {stats:?}");
         assert_eq!(admitted.is_control(), !is_anothers && !is_spent, "whether {admitted} is the control ID");
     }
 

@@ -109,6 +109,10 @@ impl End {
         self.wire.as_ref().and_then(|wire| wire.link.id())
     }
 
+    pub(super) fn is_pooled(&self) -> bool {
+        matches!(self.stage, Stage::Pooled(_))
+    }
+
     pub(super) fn key(&self) -> Option<ConnectionKey> {
         match self.stage {
             Stage::Pooled(key) | Stage::Taken(key) => Some(key),

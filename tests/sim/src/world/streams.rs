@@ -65,6 +65,9 @@ impl World {
             Some(reason) => Read::Failed(reason),
             None => Read::Pending,
         };
+        if let Read::Failed(reason) = read {
+            self.reasons.insert(reason);
+        }
         self.check_read(end, &read);
         read
     }

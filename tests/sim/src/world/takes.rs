@@ -116,7 +116,7 @@ impl World {
         let Some(waiter) = self.process(pool).waiter(take) else { return };
         let Some(entry) = self.process(pool).waiters.get_mut(&waiter) else { return };
         entry.is_woken = false;
-        let want = entry.want;
+        let (want, deadline) = (entry.want, entry.deadline);
         let max_staleness = self.process(pool).plan.pool().max_staleness.filter(|_| want == Want::Next);
         let mut staleness = max_staleness;
         while let Some((key, end)) = self.process(pool).machine.offered(waiter) {
@@ -139,7 +139,7 @@ impl World {
                 note!(self, "pool {}: {take:?} fails: {error}", pool.0);
                 self.process(pool).waiters.remove(&waiter);
                 self.takes.remove(&take);
-                self.check_failure(pool, want, error);
+                self.check_failure(pool, want, deadline, error);
                 self.happenings.push_back(Happening::Failed { take, error });
             }
             Some(Ok(taken)) => unreachable!("{:?} was not offered", taken.key),
