@@ -70,6 +70,11 @@ fn handshakes_through_a_proxy_are_limited_by_the_address_that_is_named() {
     let again = incoming(&mut pool, PROXY);
     assert_eq!(pool.handle_proxied(at(0), again, ip(A)), Ok(()), "there is room again");
     assert_eq!(pool.handle_proxied(at(0), again, ip(B)), Err(Rejection::TooMany), "whatever it was before");
+    let elsewhere = incoming(&mut pool, PROXY);
+    assert_eq!(pool.handle_proxied(at(0), elsewhere, ip("192.0.2.9")), Ok(()));
+    assert_eq!(pool.handle_proxied(at(0), elsewhere, ip("192.0.2.10")), Ok(()), "the last word counts");
+    let there = incoming(&mut pool, PROXY);
+    assert_eq!(pool.handle_proxied(at(0), there, ip("192.0.2.9")), Ok(()), "and gives the place before back");
     pool.handle_timeout(at(10_000));
     assert_eq!(pool.stats().handshakes, 0);
     assert_eq!(through(&mut pool, Some(B), "/".into()), Ok(()), "all are given back");
