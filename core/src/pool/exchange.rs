@@ -1,5 +1,7 @@
 //! Where connections and waiters meet.
 
+mod pairing;
+
 use alloc::collections::VecDeque;
 use core::net::IpAddr;
 use core::time::Duration;
@@ -100,15 +102,6 @@ impl<C> Exchange<C> {
             self.emit(Output::Wake(waiter));
         }
         waiter
-    }
-
-    /// The connection that a new take gets without waiting. Nobody waits for what is there, so it overtakes nobody.
-    fn at_once(&self, want: Want) -> Option<ConnectionKey> {
-        match want {
-            Want::Id(id) => self.registry.available(id),
-            Want::Next => self.next_idle().filter(|_| self.is_open()),
-            Want::Claimed => self.next_claimed(),
-        }
     }
 
     /// Why a new take need not even wait.
@@ -328,53 +321,6 @@ impl<C> Exchange<C> {
     pub(super) fn fail(&mut self, waiter: WaiterId, error: TakeError) {
         self.waiters.set_progress(waiter, Progress::Failed(error));
         mutation!(LostTimeout => if error == TakeError::Timeout { return });
-        self.emit(Output::Wake(waiter));
-    }
-
-    /// Offers a connection to whom it suits: who asked for it by ID first.
-    pub(super) fn pair(&mut self, key: ConnectionKey) {
-        self.pair_by_id(key.id());
-        self.pair_claimed();
-        self.pair_next();
-    }
-
-    fn pair_by_id(&mut self, id: ConnectionId) {
-        if let Some(key) = self.registry.available(id)
-            && let Some(waiter) = self.waiters.first_by_id(id)
-        {
-            self.offer(key, waiter);
-        }
-    }
-
-    pub(super) fn pair_next(&mut self) {
-        while let Some(waiter) = self.waiters.first_next()
-            && let Some(key) = self.next_idle()
-        {
-            self.offer(key, waiter);
-        }
-    }
-
-    fn pair_claimed(&mut self) {
-        while let Some(waiter) = self.waiters.first_claimed()
-            && let Some(key) = self.next_claimed()
-        {
-            self.offer(key, waiter);
-        }
-    }
-
-    fn next_claimed(&self) -> Option<ConnectionKey> {
-        let spare = self.reserved_for_control();
-        self.registry.acceptable().find(|key| Some(key.id()) != spare)
-    }
-
-    fn next_idle(&self) -> Option<ConnectionKey> {
-        self.registry.idle.next(self.role)
-    }
-
-    fn offer(&mut self, key: ConnectionKey, waiter: WaiterId) {
-        self.registry.offer(key, waiter);
-        self.waiters.set_progress(waiter, Progress::Offered(key));
-        mutation!(LostWakeUp => return);
         self.emit(Output::Wake(waiter));
     }
 
