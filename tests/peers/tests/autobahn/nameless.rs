@@ -56,7 +56,7 @@ impl<S, const IS_SERVER: bool> Nameless<S, IS_SERVER> {
 }
 
 /// How much of a blank line has been seen.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 struct Head(usize);
 
 impl Head {
@@ -115,8 +115,9 @@ impl<S: AsyncWrite + Unpin, const IS_SERVER: bool> AsyncWrite for Nameless<S, IS
             this.hidden -= n;
             return Poll::Ready(Ok(n));
         }
-        // A head is written whole, and the frame by itself.
-        let n = ready!(Pin::new(&mut this.stream).poll_write(cx, buf))?;
+        // The frame may come in one write with the head.
+        let end = if this.written.is_over() { buf.len() } else { this.written.clone().count(buf) };
+        let n = ready!(Pin::new(&mut this.stream).poll_write(cx, &buf[..end]))?;
         this.written.count(&buf[..n]);
         Poll::Ready(Ok(n))
     }
