@@ -2,14 +2,16 @@
 
 use std::future::poll_fn;
 use std::sync::{Arc, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use futures::task::AtomicWaker;
 use npws_core::{CloseReason, ConnectionId, ConnectionKey, Instant, Pool as Machine, Side};
 
 use crate::clock::Clock;
 use crate::runtime::Background;
 use crate::shared::{Driven, Shared};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::wire::{WatchEvent, Wire};
 
@@ -17,13 +19,57 @@ use crate::wire::{WatchEvent, Wire};
 #[derive(Debug)]
 pub(crate) struct Slot {
     id: ConnectionId,
+    bell: Arc<Bell>,
     state: Mutex<State>,
+}
+
+/// What the socket wakes, and what else there is to be looked at for.
+#[derive(Debug)]
+struct Bell {
+    /// Whether it rang since somebody looked.
+    has_rung: AtomicBool,
+    watcher: AtomicWaker,
+}
+
+impl Bell {
+    /// Nobody has looked yet.
+    fn new() -> Arc<Self> {
+        Arc::new(Self { has_rung: AtomicBool::new(true), watcher: AtomicWaker::new() })
+    }
+
+    fn ring(&self) {
+        self.has_rung.store(true, Ordering::Release);
+        self.watcher.wake();
+    }
+
+    fn is_quiet(&self) -> bool {
+        !self.has_rung.load(Ordering::Acquire)
+    }
+
+    /// Sees what happens on `wire`, and rings for what happens from now on.
+    fn look(self: &Arc<Self>, wire: &mut Wire, now: Instant) -> Poll<WatchEvent> {
+        self.has_rung.store(false, Ordering::Release);
+        let polled = wire.poll_watch(&mut Context::from_waker(&Waker::from(Arc::clone(self))), now);
+        if polled.is_ready() {
+            self.has_rung.store(true, Ordering::Release);
+        }
+        polled
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.ring();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.ring();
+    }
 }
 
 #[derive(Debug)]
 struct State {
     wire: Option<Box<Wire>>,
-    watcher: Option<Waker>,
     /// The deadline at which the pool's timer will wake the watcher.
     armed: Option<Instant>,
 }
@@ -39,10 +85,12 @@ pub(crate) enum Handover {
 }
 
 impl State {
-    fn look(&mut self, now: Instant, max_staleness: Option<Duration>) -> Handover {
+    fn look(&mut self, bell: &Arc<Bell>, now: Instant, max_staleness: Option<Duration>) -> Handover {
         let closed = |reason| Handover::Event(WatchEvent::Closed(reason));
         let Some(mut wire) = self.wire.take() else { return closed(CloseReason::Taken) };
-        let found = wire.poll_watch(&mut Context::from_waker(Waker::noop()), now);
+        let is_due = wire.poll_timeout().is_some_and(|due| due <= now);
+        // Where nothing happened there is nothing to see, and a socket that is not needed yet is not touched.
+        let found = if bell.is_quiet() && !is_due { Poll::Pending } else { bell.look(&mut wire, now) };
         let handover = match (found, wire.death()) {
             (Poll::Ready(event), _) => Handover::Event(event),
             (Poll::Pending, Some(reason)) => closed(reason),
@@ -52,19 +100,12 @@ impl State {
         self.wire = Some(wire);
         handover
     }
-
-    /// Woken under the lock, which it needs next: the tasks of one connection are few.
-    fn wake_watcher(&mut self) {
-        if let Some(watcher) = self.watcher.take() {
-            watcher.wake();
-        }
-    }
 }
 
 impl Slot {
     /// A connection whose ID step is done.
     pub(crate) fn new(id: ConnectionId, wire: Box<Wire>) -> Arc<Self> {
-        Arc::new(Self { id, state: Mutex::new(State { wire: Some(wire), watcher: None, armed: None }) })
+        Arc::new(Self { id, bell: Bell::new(), state: Mutex::new(State { wire: Some(wire), armed: None }) })
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
@@ -79,51 +120,44 @@ impl Slot {
     ///
     /// With `max_staleness`, not one of a v2 peer that has not been heard of for longer.
     pub(crate) fn hand_over(&self, now: Instant, max_staleness: Option<Duration>) -> Handover {
-        let mut state = self.lock();
-        let handover = state.look(now, max_staleness);
-        // The look replaced the watcher's registration with the socket. It has to renew that, unless it is over: then
-        // whoever takes need not wait for it to be woken.
+        let handover = self.lock().look(&self.bell, now, max_staleness);
+        // Its watcher has more to do, unless it is over: then whoever takes need not wait for it to be woken.
         if !matches!(handover, Handover::Alive(_)) {
-            state.wake_watcher();
+            self.bell.ring();
         }
         handover
     }
 
     /// Ends the watcher of a connection that was taken, if nothing has ended it before.
     pub(crate) fn end_watch(&self) {
-        self.lock().wake_watcher();
+        self.bell.ring();
     }
 
     /// Asks the peer for a sign of life. Says whether one can be counted on.
     pub(crate) fn probe(&self, now: Instant) -> bool {
-        let mut state = self.lock();
-        let will_tell = state.wire.as_mut().is_some_and(|wire| wire.probe(now));
-        state.wake_watcher();
+        let will_tell = self.lock().wire.as_mut().is_some_and(|wire| wire.probe(now));
+        self.bell.ring();
         will_tell
     }
 
     /// The pool is being drained: asks the peer to give the connection up.
     pub(crate) fn ask_back(&self, now: Instant) {
-        let mut state = self.lock();
-        if let Some(wire) = &mut state.wire {
+        if let Some(wire) = &mut self.lock().wire {
             wire.drain(now);
         }
-        state.wake_watcher();
+        self.bell.ring();
     }
 
     /// The pool's timer says that a deadline of this connection has come.
     pub(crate) fn wake_for_deadline(&self) {
-        let mut state = self.lock();
-        state.armed = None;
-        state.wake_watcher();
+        self.lock().armed = None;
+        self.bell.ring();
     }
 
     /// Ends a connection that left the pool: a live one with a close frame, within `timeout` and in the background.
     pub(crate) fn dispose(&self, background: &dyn Background, clock: &Clock, timeout: Duration) {
-        let mut state = self.lock();
-        let wire = state.wire.take();
-        state.wake_watcher();
-        drop(state);
+        let wire = self.lock().wire.take();
+        self.bell.ring();
         if let Some(wire) = wire.filter(|wire| wire.end().is_none()) {
             let clock = clock.clone();
             background.spawn(Box::pin(async move { wire.close(&clock, timeout).await }));
@@ -155,17 +189,15 @@ pub(crate) fn report<S: Side<Arc<Slot>>>(
 }
 
 fn poll_watch<D: Driven>(shared: &Shared<D>, slot: &Arc<Slot>, cx: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
+    slot.bell.watcher.register(cx.waker());
     let mut state = slot.lock();
     let now = shared.clock.now();
     let Some(wire) = &mut state.wire else { return Poll::Ready(None) };
-    let polled = wire.poll_watch(cx, now);
+    let polled = slot.bell.look(wire, now);
     if polled.is_ready() {
         return polled.map(Some);
     }
     let due = wire.poll_timeout();
-    if !state.watcher.as_ref().is_some_and(|watcher| watcher.will_wake(cx.waker())) {
-        state.watcher = Some(cx.waker().clone());
-    }
     // A deadline that moved back needs nothing: the timer wakes the watcher early, and it arms the later one then.
     let arm = due.filter(|due| state.armed.is_none_or(|armed| *due < armed));
     if arm.is_some() {
