@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use npws_core::AddressLimitsConfig;
+
 use crate::world::{Happening, Network, PoolId, Read, StreamId, World};
 
 /// Within this time after the last fault both ends have found out what is dead, and have made it anew.
@@ -21,6 +23,7 @@ pub(super) fn heal(world: &mut World, pools: &[PoolId]) {
             world.restart(pool, false);
         }
         world.resume_dials(pool);
+        world.set_limits(pool, AddressLimitsConfig::default());
     }
     converge(world);
     take_all(world);

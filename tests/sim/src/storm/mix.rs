@@ -32,6 +32,7 @@ pub(super) enum Deed {
     HoldDials,
     ResumeDials,
     Resize,
+    Limit,
 }
 
 #[derive(Debug, Clone)]
@@ -170,21 +171,31 @@ fn speech(rng: &mut Rng) -> (PeerGeneration, bool) {
 
 fn server(rng: &mut Rng) -> Server {
     let (generation, watches) = speech(rng);
-    let limits = AddressLimitsConfig {
-        max_handshakes: rng.chance(200).then(|| rng.within(1..=4)),
-        max_handshakes_per_address: rng.chance(200).then(|| rng.within(1..=3)),
-        ..AddressLimitsConfig::default()
-    };
     let pool = pool(rng);
+    // Without pings nobody finds out that who claimed a connection, and filled it with early data, is gone.
+    let has_pings = pool.link.keepalive.is_some() && pool.link.max_v1_pings >= 1000;
+    let max_claimed = if has_pings { rng.pick(&[1, 3, 4096]) } else { 4096 };
     let config = ServerConfig {
         capacity: rng.within(1..=10),
         control_id: pool.control_channel || rng.chance(800),
         handshake_timeout: time(rng, 100, 1000),
-        limits,
+        limits: limits(rng),
+        max_claimed,
         pool,
         ..ServerConfig::default()
     };
-    Server { config, generation, watches, ids: rng.pick(&[40, 1000, u32::MAX]) }
+    Server { config, generation, watches, ids: rng.pick(&[200, 1000, u32::MAX]) }
+}
+
+/// How many may come in, and how fast.
+pub(super) fn limits(rng: &mut Rng) -> AddressLimitsConfig {
+    AddressLimitsConfig {
+        max_handshakes: rng.chance(200).then(|| rng.within(1..=4)),
+        max_handshakes_per_address: rng.chance(200).then(|| rng.within(1..=3)),
+        max_connections_per_address: rng.chance(200).then(|| rng.within(1..=6)),
+        handshake_rate: rng.chance(100).then(|| HandshakeRate { burst: 2, refill: time(rng, 10, 500) }),
+        ..AddressLimitsConfig::default()
+    }
 }
 
 fn client(rng: &mut Rng, servers: usize) -> Client {
@@ -231,6 +242,7 @@ fn deeds(rng: &mut Rng) -> Vec<(Deed, u32)> {
         (Deed::HoldDials, 1),
         (Deed::ResumeDials, 1),
         (Deed::Resize, 1),
+        (Deed::Limit, 1),
     ];
     deeds.extend(rare.into_iter().filter(|_| rng.chance(400)));
     deeds

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use npws_core::ConnectionId;
 
-use super::mix::{Deed, Mix, ms};
+use super::mix::{Deed, Mix, limits, ms};
 use crate::world::{Happening, PoolId, Read, Rng, StreamId, TakeId, World};
 
 /// The reminder for the next deed; those above name what somebody was told.
@@ -146,6 +146,7 @@ impl Users {
                 let least = self.rng.within(1..=4);
                 world.resize(pool, least..=least + self.rng.below(5));
             }
+            Deed::Limit => world.set_limits(pool, limits(&mut self.rng)),
             Deed::Weather => world.network.latency = self.weather(),
         }
     }

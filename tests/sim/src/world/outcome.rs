@@ -3,7 +3,7 @@
 use core::ops::RangeInclusive;
 use std::collections::BTreeSet;
 
-use npws_core::{CloseReason, ConnectionId, PeerHeader};
+use npws_core::{AddressLimitsConfig, CloseReason, ConnectionId, PeerHeader};
 
 use super::path::{End, EndId, Stage};
 use super::process::{Machine, Plan};
@@ -75,6 +75,16 @@ impl World {
             Machine::Server(_) => Ok(()),
         });
         assert_eq!(outcome, Ok(()), "a capacity within its range");
+    }
+
+    /// A server is told how many may come in, and how fast.
+    pub(crate) fn set_limits(&mut self, pool: PoolId, limits: AddressLimitsConfig) {
+        note!(self, "pool {} is to let in {limits:?}", pool.0);
+        let outcome = self.with(pool, |machine, now| match machine {
+            Machine::Server(pool) => pool.set_limits(now, limits),
+            Machine::Client(_) => Ok(()),
+        });
+        assert_eq!(outcome, Ok(()), "limits within their range");
     }
 
     /// Everything that connections were closed for.

@@ -50,6 +50,8 @@ pub(super) struct Wire {
     /// Whether reading has stopped within a message that is too large.
     stopped: bool,
     transport_over: bool,
+    /// Whether a write has failed, which the link is to be told.
+    is_broken: bool,
     pub(super) taken: bool,
     pub(super) retained: bool,
     /// Whether the user has said goodbye with a close frame.
@@ -69,6 +71,7 @@ impl Wire {
             sent_close: false,
             stopped: false,
             transport_over: false,
+            is_broken: false,
             taken: false,
             retained: false,
             is_closing: false,
@@ -134,6 +137,8 @@ impl Wire {
             return;
         }
         self.sent_close = matches!(packet, Packet::Close(_));
+        // Who does not read, because early data waits, learns so that the transport has failed.
+        self.is_broken |= self.inbox.contains(&Packet::Failure);
         self.outbox.push(packet);
     }
 
@@ -172,6 +177,10 @@ impl Wire {
     }
 
     fn is_due(&mut self, now: Instant, is_timed: &mut bool) -> bool {
+        if core::mem::take(&mut self.is_broken) {
+            self.link.handle_failure(now);
+            return true;
+        }
         let is_due = !*is_timed && self.link.poll_timeout().is_some_and(|due| due <= now);
         if is_due {
             *is_timed = true;
