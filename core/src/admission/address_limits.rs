@@ -312,6 +312,15 @@ impl AddressLimits {
         self.handshakes -= 1;
     }
 
+    /// A handshake of this address goes on as nobody's, whatever the limits are by now.
+    pub(crate) fn anonymize(&mut self, address: IpAddr) {
+        let group = group(address);
+        let Some(entry) = self.addresses.get_mut(&group).filter(|entry| entry.handshakes > 0) else { return };
+        entry.handshakes -= 1;
+        self.anonymous += 1;
+        self.rest(group);
+    }
+
     /// Puts an address that has nothing alive any more where it can be forgotten.
     fn rest(&mut self, group: IpAddr) {
         let Some(entry) = self.addresses.get(&group).filter(|entry| entry.is_resting()) else { return };

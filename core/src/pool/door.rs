@@ -147,7 +147,7 @@ impl Door {
         match self.judge(head) {
             Ok(()) => Ok(guest),
             Err(rejection) => {
-                self.turn_away(now, guest);
+                self.turn_away(guest);
                 Err(rejection)
             }
         }
@@ -172,12 +172,9 @@ impl Door {
     }
 
     /// This guest is not let in after all: its handshake goes on only until it has read so.
-    pub(super) fn turn_away(&mut self, now: Instant, guest: Guest) {
-        let tracked = self.tracked(guest.address);
-        if tracked.is_some() {
-            self.limits.end_handshake(tracked);
-            // There is room: it has just been made.
-            let _ = self.limits.begin(now, None);
+    pub(super) fn turn_away(&mut self, guest: Guest) {
+        if let Some(address) = self.tracked(guest.address) {
+            self.limits.anonymize(address);
         }
     }
 

@@ -260,7 +260,7 @@ impl<I: IdSource> Accepting<I> {
     ) -> Result<Admitted, Rejection> {
         let guest = self.door.ask(now, self.accepts.address(accept), head)?;
         let Some(id) = self.find_room(exchange, head.peer) else {
-            self.door.turn_away(now, guest);
+            self.door.turn_away(guest);
             return Err(Rejection::Full);
         };
         exchange.tombstones.forget(id);

@@ -341,3 +341,22 @@ fn a_rate_that_is_used_up_stays_so_under_new_limits() {
     assert!(pool.handle_request(at(100), accept, "/").is_ok(), "it does not pay for more than the new burst");
     assert_eq!(knock(&mut pool, A), Err(Rejection::TooMany));
 }
+
+#[test]
+fn who_is_turned_away_under_new_limits_counts_until_its_handshake_ends() {
+    let rate = HandshakeRate { burst: 8, refill: ms(100) };
+    let mut pool = server_with(ServerConfig { capacity: 1, ..ServerConfig::default() });
+    knock(&mut pool, A).unwrap();
+    let accepts: Vec<_> = (0..3).map(|_| pool.handle_incoming(at(0), ip(B)).unwrap()).collect();
+    let one =
+        AddressLimitsConfig { max_handshakes: Some(1), handshake_rate: Some(rate), ..AddressLimitsConfig::default() };
+    pool.set_limits(at(0), one).unwrap();
+    assert_eq!(pool.handle_request(at(0), accepts[0], "/"), Err(Rejection::Full));
+    pool.assert_consistent();
+    for accept in accepts {
+        assert_eq!(pool.handle_incoming(at(0), ip(B)), Err(Rejection::Full), "more than one are under way");
+        pool.handle_accept_failed(at(0), accept);
+        pool.assert_consistent();
+    }
+    assert!(pool.handle_incoming(at(0), ip(B)).is_ok());
+}

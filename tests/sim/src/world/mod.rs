@@ -245,17 +245,6 @@ impl World {
         self.trace.as_deref().unwrap_or_default()
     }
 
-    /// How many events there were, for the log.
-    ///
-    /// ```
-    /// # use npws_sim::world::World;
-    /// assert_eq!(World::new(42).steps(), 0);
-    /// ```
-    #[must_use]
-    pub fn steps(&self) -> u64 {
-        self.steps
-    }
-
     /// What time it is.
     ///
     /// ```

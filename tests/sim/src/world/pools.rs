@@ -66,6 +66,17 @@ impl World {
         Ok(id)
     }
 
+    /// How many events there were, for the log.
+    ///
+    /// ```
+    /// # use npws_sim::world::World;
+    /// assert_eq!(World::new(42).steps(), 0);
+    /// ```
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
     /// All that a pool counts.
     ///
     /// ```
