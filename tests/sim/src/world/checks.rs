@@ -227,7 +227,9 @@ impl World {
         // Who had no processor comes late; what users do they may do at the same moment, and so may those whose pause
         // was over before they wanted anything.
         let is_retry = failed_at < now && now - failed_at <= *config.backoff.end() && process.stalled <= failed_at;
-        if is_retry && self.is_timed {
+        // A rate of dials is without jitter: where all began together, their turns come together.
+        let is_free = config.dial_rate.is_none();
+        if is_retry && is_free && self.is_timed {
             let retry = (failed_at, now);
             let same = self.retries.iter().find(|(other, failed, at)| *other != client && (*failed, *at) == retry);
             assert!(same.is_none(), "clients {client:?} and {same:?} come back in one wave");
