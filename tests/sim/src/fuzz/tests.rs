@@ -8,6 +8,8 @@ use npws_core::LinkOutput;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::model::{Op, check_client, check_server};
+
 /// SplitMix64, so that a seed gives the same bytes for ever.
 fn random_bytes(seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -165,6 +167,12 @@ fn id_handshake_holds_for_the_corpus() {
 #[test]
 fn link_holds_for_seeded_inputs_and_they_reach_every_outcome() {
     assert_reached(&each(seeded(), super::link::run));
+}
+
+#[test]
+fn pools_hold_for_the_corpora() {
+    each(corpus("client_pool"), |data| check_client(Op::read(data)));
+    each(corpus("server_pool"), |data| check_server(Op::read(data)));
 }
 
 #[test]
