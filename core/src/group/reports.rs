@@ -23,7 +23,7 @@ impl Group {
     }
 
     /// A dial of the endpoint's pool failed, which has `idle` connections left. A server that is full, by its own word,
-    /// is not out while there are any.
+    /// does not go out while there are any; one that is out stays out.
     ///
     /// ```
     /// # use npws_core::{BreakerState, DialFailure, Group, GroupConfig, Instant};
@@ -37,10 +37,11 @@ impl Group {
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
     pub fn handle_dial_failed(&mut self, now: Instant, endpoint: EndpointId, failure: DialFailure, idle: usize) {
-        if idle > 0 && matches!(failure, DialFailure::Rejected(429 | 503)) {
+        let was_up = self.endpoints.get(&endpoint).is_some_and(Endpoint::is_up);
+        // Of one that is out it is the answer to the probe, which wants another one.
+        if was_up && idle > 0 && matches!(failure, DialFailure::Rejected(429 | 503)) {
             return;
         }
-        let was_up = self.endpoints.get(&endpoint).is_some_and(Endpoint::is_up);
         self.step(endpoint, |entry, config, jitter| {
             let breaks = if idle == 0 { 1 } else { config.break_after };
             entry.breaker.handle_failure(now, breaks, jitter);

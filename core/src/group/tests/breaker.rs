@@ -71,6 +71,23 @@ fn probes_come_one_at_a_time_with_longer_and_longer_pauses_until_one_succeeds() 
 }
 
 #[test]
+fn a_probe_that_finds_the_server_full_is_followed_by_another() {
+    for status in [429, 503] {
+        let (mut group, endpoints) = group_of(GroupConfig::default(), 1);
+        group.handle_asked_back(at(0), endpoints[0]);
+        let probe = group.poll_timeout().unwrap();
+        group.handle_timeout(probe);
+        assert_eq!(outputs(&mut group), [GroupOutput::Hold(endpoints[0]), GroupOutput::Probe(endpoints[0])]);
+        group.handle_dial_failed(probe, endpoints[0], DialFailure::Rejected(status), 1);
+        assert_eq!(state(&group, endpoints[0]), BreakerState::Open, "{status}");
+        let next = group.poll_timeout().unwrap();
+        assert!(next > probe);
+        group.handle_timeout(next);
+        assert_eq!(outputs(&mut group), [GroupOutput::Probe(endpoints[0])]);
+    }
+}
+
+#[test]
 fn a_dial_that_began_before_and_succeeds_closes_it_too() {
     let (mut group, endpoints) = group_of(GroupConfig::default(), 1);
     group.handle_dial_failed(at(0), endpoints[0], REFUSED, 0);

@@ -3,7 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use proptest::collection::vec;
-use proptest::prelude::{ProptestConfig, Strategy as _, prop_oneof, proptest};
+use proptest::prelude::{Just, ProptestConfig, Strategy as _, prop_oneof, proptest};
 
 use super::super::selection::Candidate;
 use super::*;
@@ -12,7 +12,7 @@ use super::*;
 enum Op {
     Wait(u64),
     Dialed(usize),
-    Failed(usize, usize),
+    Failed(usize, usize, DialFailure),
     AskedBack(usize),
     Removed(usize),
     Answer(Vec<u8>),
@@ -24,12 +24,16 @@ fn op() -> impl proptest::strategy::Strategy<Value = Op> {
     prop_oneof![
         3 => (0..2000_u64).prop_map(Op::Wait),
         2 => (0..12_usize).prop_map(Op::Dialed),
-        3 => (0..12_usize, 0..2_usize).prop_map(|(endpoint, idle)| Op::Failed(endpoint, idle)),
+        3 => (0..12_usize, 0..2_usize, failure()).prop_map(|(endpoint, idle, why)| Op::Failed(endpoint, idle, why)),
         1 => (0..12_usize).prop_map(Op::AskedBack),
         1 => (0..12_usize).prop_map(Op::Removed),
         1 => vec(0..6_u8, 0..5).prop_map(Op::Answer),
         4 => loads().prop_map(Op::Order),
     ]
+}
+
+fn failure() -> impl proptest::strategy::Strategy<Value = DialFailure> {
+    prop_oneof![Just(REFUSED), Just(DialFailure::Rejected(429)), Just(DialFailure::Rejected(503))]
 }
 
 /// What the model knows of an endpoint.
@@ -87,15 +91,16 @@ impl Story {
                 }
                 self.group.handle_dialed(now, endpoint);
             }
-            Op::Failed(index, idle) => {
+            Op::Failed(index, idle, failure) => {
                 let Some(endpoint) = self.endpoint(index) else { return };
                 let known = self.known.get_mut(&endpoint).unwrap();
-                if !known.is_leaving {
+                let is_full = failure != REFUSED && idle > 0;
+                if !known.is_leaving && (known.is_out || !is_full) {
                     known.in_a_row += 1;
                     known.is_out |= idle == 0 || known.in_a_row >= BREAK_AFTER;
                     known.is_probed = false;
                 }
-                self.group.handle_dial_failed(now, endpoint, REFUSED, idle);
+                self.group.handle_dial_failed(now, endpoint, failure, idle);
             }
             Op::AskedBack(index) => {
                 let Some(endpoint) = self.endpoint(index) else { return };
@@ -151,6 +156,10 @@ impl Story {
         }
         let present: Vec<_> = self.known.iter().filter(|(_, known)| !known.is_leaving).collect();
         assert!(present.iter().filter(|(_, known)| known.address.is_some()).count() <= 4);
+        let is_out = |endpoint| self.group.breaker(endpoint) == Some(BreakerState::Open);
+        for (endpoint, known) in &present {
+            assert!(!known.is_out || known.is_probed || is_out(**endpoint), "nobody sees whether it is back: {known:?}");
+        }
         let up = present.iter().filter(|(_, known)| !known.is_out).count();
         for (endpoint, known) in &present {
             assert_eq!(self.group.breaker(**endpoint) != Some(BreakerState::Closed), known.is_out, "{known:?}");
