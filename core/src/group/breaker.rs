@@ -34,6 +34,10 @@ impl core::fmt::Display for BreakerState {
     }
 }
 
+/// After so long without an outcome a probe is asked for again. A pool begins none beside a dial that is under way, so
+/// this may be less than a dial may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Opens on failures, and lets one probe through at a time until one succeeds.
 #[derive(Debug)]
 pub(super) struct Breaker {
@@ -41,11 +45,13 @@ pub(super) struct Breaker {
     /// Failed dials in a row.
     failures: u32,
     backoff: Backoff,
+    /// When a probe that is under way counts as lost.
+    lost: Option<Instant>,
 }
 
 impl Breaker {
     pub(super) fn new(pauses: RangeInclusive<Duration>) -> Self {
-        Self { state: BreakerState::Closed, failures: 0, backoff: Backoff::new(pauses) }
+        Self { state: BreakerState::Closed, failures: 0, backoff: Backoff::new(pauses), lost: None }
     }
 
     pub(super) fn state(&self) -> BreakerState {
@@ -58,14 +64,20 @@ impl Breaker {
 
     /// When the next probe is due.
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.backoff.until().filter(|_| self.state == BreakerState::Open)
+        match self.state {
+            BreakerState::Closed => None,
+            BreakerState::Open => self.backoff.until(),
+            BreakerState::HalfOpen => self.lost,
+        }
     }
 
-    /// `true` when the next probe is to begin, and the breaker is half open.
+    /// `true` when the next probe is to begin, and the breaker is half open. One of which nobody tells the outcome is
+    /// asked for again.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> bool {
         let is_due = self.poll_timeout().is_some_and(|due| due <= now);
         if is_due {
             self.state = BreakerState::HalfOpen;
+            self.lost = Some(now + PATIENCE);
         }
         is_due
     }

@@ -65,7 +65,7 @@ impl Group {
     /// # use npws_core::{DialFailure, Group, GroupConfig, GroupOutput, Instant};
     /// # let now = Instant::ZERO;
     /// # let mut group = Group::new(GroupConfig::default(), 42)?;
-    /// let endpoint = group.add(now, 1..=1)?;
+    /// let endpoint = group.add(1..=1)?;
     /// group.handle_dial_failed(now, endpoint, DialFailure::Connect, 0);
     /// assert_eq!(group.poll_output(), Some(GroupOutput::Hold(endpoint)));
     /// let due = group.poll_timeout().expect("a probe is due some time");
@@ -95,7 +95,7 @@ impl Group {
     /// # use core::time::Duration;
     /// # use npws_core::{Group, GroupConfig, GroupOutput, Instant};
     /// # let mut group = Group::new(GroupConfig::default(), 42)?;
-    /// let endpoint = group.add(Instant::ZERO, 1..=1)?;
+    /// let endpoint = group.add(1..=1)?;
     /// let timeout = Duration::from_secs(5);
     /// group.drain(timeout);
     /// assert_eq!(group.poll_output(), Some(GroupOutput::Drain { endpoint, timeout }));
@@ -119,7 +119,7 @@ impl Group {
     /// ```
     /// # use npws_core::{Group, GroupConfig, GroupOutput, Instant};
     /// # let mut group = Group::new(GroupConfig::default(), 42)?;
-    /// let endpoint = group.add(Instant::ZERO, 1..=1)?;
+    /// let endpoint = group.add(1..=1)?;
     /// group.close();
     /// assert_eq!(group.poll_output(), Some(GroupOutput::Close(endpoint)));
     /// assert!(group.is_closed());
@@ -138,7 +138,7 @@ impl Group {
     /// # use core::time::Duration;
     /// # use npws_core::{Group, GroupConfig, Instant};
     /// # let mut group = Group::new(GroupConfig::default(), 42)?;
-    /// # group.add(Instant::ZERO, 1..=1)?;
+    /// # group.add(1..=1)?;
     /// group.drain(Duration::from_secs(5));
     /// assert!(group.is_draining() && !group.is_closed());
     /// # Ok::<(), npws_core::ConfigError>(())

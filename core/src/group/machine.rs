@@ -24,7 +24,7 @@ use crate::{ConfigError, Instant};
 ///
 /// let now = Instant::ZERO;
 /// let mut group = Group::new(GroupConfig::default(), 1)?;
-/// let (here, there) = (group.add(now, 1..=4)?, group.add(now, 1..=4)?);
+/// let (here, there) = (group.add(1..=4)?, group.add(1..=4)?);
 /// let ready = |_| Load { idle: 1, capacity: 1, ..Load::default() };
 /// assert_eq!(group.order(ready), [here, there]);
 /// assert_eq!(group.order(ready), [there, here], "they take turns");
@@ -105,14 +105,14 @@ impl Group {
     /// # use npws_core::{Group, GroupConfig, GroupOutput, Instant};
     /// # let mut group = Group::new(GroupConfig::default(), 42)?;
     /// group.close();
-    /// let late = group.add(Instant::ZERO, 1..=1)?;
+    /// let late = group.add(1..=1)?;
     /// assert_eq!(group.poll_output(), Some(GroupOutput::Close(late)));
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
     ///
     /// # Errors
     /// When `capacity` is outside its range.
-    pub fn add(&mut self, _now: Instant, capacity: RangeInclusive<usize>) -> Result<EndpointId, ConfigError> {
+    pub fn add(&mut self, capacity: RangeInclusive<usize>) -> Result<EndpointId, ConfigError> {
         both_within("capacity", &capacity, COUNT)?;
         let endpoint = self.insert(capacity, None);
         if self.life == Life::Open {
@@ -231,7 +231,7 @@ impl Group {
     /// ```
     /// # use npws_core::{Group, GroupConfig, Instant};
     /// # let mut group = Group::new(GroupConfig::default(), 42)?;
-    /// let endpoint = group.add(Instant::ZERO, 1..=1)?;
+    /// let endpoint = group.add(1..=1)?;
     /// group.handle_removed(endpoint);
     /// assert_eq!(group.breaker(endpoint), None);
     /// # Ok::<(), npws_core::ConfigError>(())
@@ -275,7 +275,7 @@ impl Group {
     /// ```
     /// # use npws_core::{Group, GroupConfig, Instant, Load};
     /// # let mut group = Group::new(GroupConfig::default(), 42)?;
-    /// let (busy, ready) = (group.add(Instant::ZERO, 1..=1)?, group.add(Instant::ZERO, 1..=1)?);
+    /// let (busy, ready) = (group.add(1..=1)?, group.add(1..=1)?);
     /// let order = group.order(|endpoint| Load { idle: usize::from(endpoint == ready), ..Load::default() });
     /// assert_eq!(order, [ready]);
     /// # Ok::<(), npws_core::ConfigError>(())
@@ -303,7 +303,7 @@ impl Group {
     /// ```
     /// # use npws_core::{BreakerState, Group, GroupConfig, Instant};
     /// # let mut group = Group::new(GroupConfig::default(), 42)?;
-    /// let endpoint = group.add(Instant::ZERO, 1..=1)?;
+    /// let endpoint = group.add(1..=1)?;
     /// assert_eq!(group.breaker(endpoint), Some(BreakerState::Closed));
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
@@ -314,6 +314,6 @@ impl Group {
 }
 
 /// `share` of a whole that those who are `up` have to hold in place of `all`, rounded up.
-fn scaled(share: usize, (all, up): (usize, usize)) -> usize {
-    if up == 0 { share } else { (share * all).div_ceil(up).min(*COUNT.end()) }
+pub(super) fn scaled(share: usize, (all, up): (usize, usize)) -> usize {
+    if up == 0 { share } else { share.saturating_mul(all).div_ceil(up).min(*COUNT.end()) }
 }

@@ -24,8 +24,8 @@ pub use selection::{Load, Strategy};
 /// use npws_core::{Group, GroupConfig, Instant};
 ///
 /// let mut group = Group::new(GroupConfig::default(), 1)?;
-/// let first = group.add(Instant::ZERO, 1..=1)?;
-/// let second = group.add(Instant::ZERO, 1..=1)?;
+/// let first = group.add(1..=1)?;
+/// let second = group.add(1..=1)?;
 /// assert_ne!(first, second);
 /// # Ok::<(), npws_core::ConfigError>(())
 /// ```

@@ -39,7 +39,8 @@ pub enum GroupOutput {
     },
     /// The endpoint is out: [`hold_dials`](crate::ClientPool::hold_dials) of its pool.
     Hold(EndpointId),
-    /// See whether the endpoint is back: [`probe`](crate::ClientPool::probe) its pool.
+    /// See whether the endpoint is back: [`probe`](crate::ClientPool::probe) its pool. Asked for again after a minute
+    /// without an outcome.
     Probe(EndpointId),
     /// The endpoint is back: [`resume_dials`](crate::ClientPool::resume_dials) of its pool.
     Resume(EndpointId),

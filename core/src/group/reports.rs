@@ -12,13 +12,13 @@ impl Group {
     /// # use npws_core::{BreakerState, DialFailure, Group, GroupConfig, Instant};
     /// # let now = Instant::ZERO;
     /// # let mut group = Group::new(GroupConfig::default(), 42)?;
-    /// let endpoint = group.add(now, 1..=1)?;
+    /// let endpoint = group.add(1..=1)?;
     /// group.handle_dial_failed(now, endpoint, DialFailure::Connect, 0);
-    /// group.handle_dialed(now, endpoint);
+    /// group.handle_dialed(endpoint);
     /// assert_eq!(group.breaker(endpoint), Some(BreakerState::Closed));
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
-    pub fn handle_dialed(&mut self, _now: Instant, endpoint: EndpointId) {
+    pub fn handle_dialed(&mut self, endpoint: EndpointId) {
         self.step(endpoint, |entry, _, _| entry.breaker.handle_success());
     }
 
@@ -29,7 +29,7 @@ impl Group {
     /// # use npws_core::{BreakerState, DialFailure, Group, GroupConfig, Instant};
     /// # let now = Instant::ZERO;
     /// # let mut group = Group::new(GroupConfig::default(), 42)?;
-    /// let endpoint = group.add(now, 1..=1)?;
+    /// let endpoint = group.add(1..=1)?;
     /// group.handle_dial_failed(now, endpoint, DialFailure::Connect, 5);
     /// assert_eq!(group.breaker(endpoint), Some(BreakerState::Closed), "it has some left");
     /// group.handle_dial_failed(now, endpoint, DialFailure::Connect, 0);
@@ -55,7 +55,7 @@ impl Group {
     /// # use npws_core::{BreakerState, Group, GroupConfig, Instant};
     /// # let now = Instant::ZERO;
     /// # let mut group = Group::new(GroupConfig::default(), 42)?;
-    /// let endpoint = group.add(now, 1..=1)?;
+    /// let endpoint = group.add(1..=1)?;
     /// group.handle_asked_back(now, endpoint);
     /// assert_eq!(group.breaker(endpoint), Some(BreakerState::Open));
     /// # Ok::<(), npws_core::ConfigError>(())

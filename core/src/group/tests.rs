@@ -26,7 +26,7 @@ fn address(host: u8) -> SocketAddr {
 
 fn group_of(config: GroupConfig, count: usize) -> (Group, Vec<EndpointId>) {
     let mut group = Group::new(config, 7).unwrap();
-    let endpoints = (0..count).map(|_| group.add(at(0), 4..=8).unwrap()).collect();
+    let endpoints = (0..count).map(|_| group.add(4..=8).unwrap()).collect();
     assert_eq!(outputs(&mut group), []);
     (group, endpoints)
 }
@@ -54,6 +54,6 @@ fn a_setting_out_of_range_is_named() {
         assert_eq!(Group::new(config, 1).unwrap_err().field(), field);
     }
     let mut group = Group::new(GroupConfig::default(), 1).unwrap();
-    assert_eq!(group.add(at(0), 0..=1).unwrap_err().field(), "capacity");
+    assert_eq!(group.add(0..=1).unwrap_err().field(), "capacity");
     assert_eq!(group.add_name(at(0), 1..=70_000).unwrap_err().field(), "capacity");
 }

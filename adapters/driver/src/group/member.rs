@@ -56,7 +56,7 @@ impl<R: Runtime> Ear<R> {
 
 impl<R: Runtime> DialObserver for Ear<R> {
     fn dialed(&self) {
-        self.tell(|state, now, endpoint| state.machine.handle_dialed(now, endpoint));
+        self.tell(|state, _, endpoint| state.machine.handle_dialed(endpoint));
     }
 
     fn dial_failed(&self, failure: DialFailure, idle: usize) {

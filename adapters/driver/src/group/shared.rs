@@ -117,8 +117,8 @@ impl<R: Runtime> GroupShared<R> {
     }
 
     pub(super) fn add(self: &Arc<Self>, builder: ClientPoolBuilder<R>) -> Result<Endpoint, BuildError> {
-        self.with(|state, now| {
-            let endpoint = state.machine.add(now, builder.config.capacity.clone())?;
+        self.with(|state, _| {
+            let endpoint = state.machine.add(builder.config.capacity.clone())?;
             self.admit(state, endpoint, builder, None).inspect_err(|_| state.machine.handle_removed(endpoint))
         })
     }

@@ -12,7 +12,7 @@ fn opens_after_failures_in_a_row_or_at_the_first_when_nothing_is_left() {
         assert_eq!(state(&group, stocked), BreakerState::Closed, "{failures}");
         group.handle_dial_failed(at(0), stocked, REFUSED, 5);
         if failures == 2 {
-            group.handle_dialed(at(0), stocked);
+            group.handle_dialed(stocked);
             group.handle_dial_failed(at(0), stocked, REFUSED, 5);
             group.handle_dial_failed(at(0), stocked, REFUSED, 5);
         }
@@ -31,7 +31,7 @@ fn a_server_that_is_full_is_not_out_while_it_has_connections_left() {
     assert_eq!(state(&group, endpoints[0]), BreakerState::Closed);
     group.handle_dial_failed(at(0), endpoints[0], DialFailure::Rejected(503), 0);
     assert_eq!(state(&group, endpoints[0]), BreakerState::Open);
-    group.handle_dialed(at(0), endpoints[0]);
+    group.handle_dialed(endpoints[0]);
     for _ in 0..3 {
         group.handle_dial_failed(at(0), endpoints[0], DialFailure::Rejected(403), 1);
     }
@@ -57,15 +57,15 @@ fn probes_come_one_at_a_time_with_longer_and_longer_pauses_until_one_succeeds() 
         now = due;
         group.handle_timeout(now);
         assert_eq!(outputs(&mut group), [GroupOutput::Probe(endpoint)]);
-        assert_eq!((state(&group, endpoint), group.poll_timeout()), (BreakerState::HalfOpen, None));
-        group.handle_timeout(now + ms(60_000));
+        assert_eq!(state(&group, endpoint), BreakerState::HalfOpen);
+        group.handle_timeout(now + ms(59_999));
         assert_eq!(outputs(&mut group), [], "no second probe beside the first");
         group.handle_dial_failed(now, endpoint, REFUSED, 0);
         assert_eq!((state(&group, endpoint), outputs(&mut group)), (BreakerState::Open, Vec::new()));
     }
     now = group.poll_timeout().unwrap();
     group.handle_timeout(now);
-    group.handle_dialed(now, endpoint);
+    group.handle_dialed(endpoint);
     assert_eq!(outputs(&mut group), [GroupOutput::Probe(endpoint), GroupOutput::Resume(endpoint)]);
     assert_eq!((state(&group, endpoint), group.poll_timeout()), (BreakerState::Closed, None));
 }
@@ -88,10 +88,28 @@ fn a_probe_that_finds_the_server_full_is_followed_by_another() {
 }
 
 #[test]
+fn a_probe_whose_outcome_nobody_tells_is_asked_for_again() {
+    let (mut group, endpoints) = group_of(GroupConfig::default(), 1);
+    group.handle_dial_failed(at(0), endpoints[0], REFUSED, 0);
+    let mut now = group.poll_timeout().unwrap();
+    group.handle_timeout(now);
+    outputs(&mut group);
+    for _ in 0..3 {
+        assert_eq!(group.poll_timeout(), Some(now + ms(60_000)));
+        now = now + ms(60_000);
+        group.handle_timeout(now);
+        assert_eq!(outputs(&mut group), [GroupOutput::Probe(endpoints[0])]);
+        assert_eq!(state(&group, endpoints[0]), BreakerState::HalfOpen);
+    }
+    group.handle_dialed(endpoints[0]);
+    assert_eq!((state(&group, endpoints[0]), group.poll_timeout()), (BreakerState::Closed, None));
+}
+
+#[test]
 fn a_dial_that_began_before_and_succeeds_closes_it_too() {
     let (mut group, endpoints) = group_of(GroupConfig::default(), 1);
     group.handle_dial_failed(at(0), endpoints[0], REFUSED, 0);
-    group.handle_dialed(at(1), endpoints[0]);
+    group.handle_dialed(endpoints[0]);
     assert_eq!(outputs(&mut group), [GroupOutput::Hold(endpoints[0]), GroupOutput::Resume(endpoints[0])]);
 }
 
@@ -99,7 +117,7 @@ fn a_dial_that_began_before_and_succeeds_closes_it_too() {
 fn who_is_up_makes_up_for_who_is_out_and_gives_it_back() {
     let mut group = Group::new(GroupConfig::default(), 7).unwrap();
     let shares = [10..=30, 5..=10, 5..=20];
-    let endpoints: Vec<_> = shares.iter().map(|share| group.add(at(0), share.clone()).unwrap()).collect();
+    let endpoints: Vec<_> = shares.iter().map(|share| group.add(share.clone()).unwrap()).collect();
     assert_eq!(outputs(&mut group), []);
     group.handle_asked_back(at(0), endpoints[0]);
     group.handle_asked_back(at(0), endpoints[0]);
@@ -125,7 +143,7 @@ fn who_is_up_makes_up_for_who_is_out_and_gives_it_back() {
     let back = GroupOutput::Resize { endpoint: endpoints[2], capacity: 5..=20 };
     assert_eq!(outputs(&mut group), [GroupOutput::Hold(endpoints[2]), back]);
     for endpoint in &endpoints {
-        group.handle_dialed(at(1), *endpoint);
+        group.handle_dialed(*endpoint);
     }
     let told = outputs(&mut group);
     for (endpoint, share) in endpoints.iter().zip(shares) {
@@ -141,7 +159,12 @@ fn who_is_up_makes_up_for_who_is_out_and_gives_it_back() {
 #[test]
 fn no_share_is_larger_than_a_pool_can_be() {
     let mut group = Group::new(GroupConfig::default(), 7).unwrap();
-    let (one, two) = (group.add(at(0), 1..=65_536).unwrap(), group.add(at(0), 1..=65_536).unwrap());
+    let (one, two) = (group.add(1..=65_536).unwrap(), group.add(1..=65_536).unwrap());
     group.handle_asked_back(at(0), one);
     assert!(outputs(&mut group).contains(&GroupOutput::Resize { endpoint: two, capacity: 2..=65_536 }));
+}
+
+#[test]
+fn shares_of_a_whole_too_large_to_count_stop_at_the_most() {
+    assert_eq!(machine::scaled(2, (usize::MAX, 1)), 65_536);
 }

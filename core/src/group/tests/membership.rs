@@ -122,8 +122,8 @@ fn a_drained_group_is_closed_with_the_last_of_its_pools_and_adds_none() {
     assert_eq!((group.poll_timeout(), endpoints(&mut group)), (None, Vec::new()));
     group.handle_resolved(at(1), name, &[address(3)]);
     group.refresh(at(1));
-    group.handle_dialed(at(1), all[0]);
-    let late = group.add(at(1), 1..=1).unwrap();
+    group.handle_dialed(all[0]);
+    let late = group.add(1..=1).unwrap();
     assert_eq!(outputs(&mut group), [GroupOutput::Close(late)]);
     for endpoint in all {
         assert!(group.is_draining() && !group.is_closed());

@@ -22,7 +22,7 @@ enum Op {
 fn op() -> impl proptest::strategy::Strategy<Value = Op> {
     let loads = || vec((0..3_usize, 0..5_usize), 12);
     prop_oneof![
-        3 => (0..2000_u64).prop_map(Op::Wait),
+        3 => prop_oneof![0..2000_u64, 0..90_000_u64].prop_map(Op::Wait),
         2 => (0..12_usize).prop_map(Op::Dialed),
         3 => (0..12_usize, 0..2_usize, failure()).prop_map(|(endpoint, idle, why)| Op::Failed(endpoint, idle, why)),
         1 => (0..12_usize).prop_map(Op::AskedBack),
@@ -41,7 +41,8 @@ fn failure() -> impl proptest::strategy::Strategy<Value = DialFailure> {
 struct Known {
     address: Option<SocketAddr>,
     is_out: bool,
-    is_probed: bool,
+    /// Since when one asks whether it is back.
+    probed: Option<Instant>,
     is_leaving: bool,
     in_a_row: u32,
 }
@@ -64,7 +65,7 @@ impl Story {
     fn new(strategy: Strategy) -> Self {
         let config = GroupConfig { strategy, break_after: BREAK_AFTER, max_addresses: 4, ..GroupConfig::default() };
         let mut group = Group::new(config, 7).unwrap();
-        let known = (0..3).map(|_| (group.add(at(0), 4..=8).unwrap(), Known::default())).collect();
+        let known = (0..3).map(|_| (group.add(4..=8).unwrap(), Known::default())).collect();
         let name = group.add_name(at(0), 4..=8).unwrap();
         let (told, turns) = (BTreeMap::new(), BTreeMap::new());
         let mut story = Self { strategy, group, name, is_resolving: false, known, told, now: at(0), turns };
@@ -87,9 +88,9 @@ impl Story {
                 let Some(endpoint) = self.endpoint(index) else { return };
                 let known = self.known.get_mut(&endpoint).unwrap();
                 if !known.is_leaving {
-                    (known.is_out, known.is_probed, known.in_a_row) = (false, false, 0);
+                    (known.is_out, known.probed, known.in_a_row) = (false, None, 0);
                 }
-                self.group.handle_dialed(now, endpoint);
+                self.group.handle_dialed(endpoint);
             }
             Op::Failed(index, idle, failure) => {
                 let Some(endpoint) = self.endpoint(index) else { return };
@@ -98,7 +99,7 @@ impl Story {
                 if !known.is_leaving && (known.is_out || !is_full) {
                     known.in_a_row += 1;
                     known.is_out |= idle == 0 || known.in_a_row >= BREAK_AFTER;
-                    known.is_probed = false;
+                    known.probed = None;
                 }
                 self.group.handle_dial_failed(now, endpoint, failure, idle);
             }
@@ -145,8 +146,9 @@ impl Story {
                 GroupOutput::Resume(endpoint) => assert!(!self.known[&endpoint].is_out),
                 GroupOutput::Probe(endpoint) => {
                     let known = self.known.get_mut(&endpoint).unwrap();
-                    assert!(known.is_out && !known.is_probed && !known.is_leaving, "a second probe");
-                    known.is_probed = true;
+                    let is_lost = |begun: Instant| self.now >= begun + ms(60_000);
+                    assert!(known.is_out && known.probed.is_none_or(is_lost) && !known.is_leaving, "a second probe");
+                    known.probed = Some(self.now);
                 }
                 GroupOutput::Resize { endpoint, capacity } => {
                     self.told.insert(endpoint, capacity);
@@ -158,7 +160,10 @@ impl Story {
         assert!(present.iter().filter(|(_, known)| known.address.is_some()).count() <= 4);
         let is_out = |endpoint| self.group.breaker(endpoint) == Some(BreakerState::Open);
         for (endpoint, known) in &present {
-            assert!(!known.is_out || known.is_probed || is_out(**endpoint), "nobody sees whether it is back: {known:?}");
+            assert!(
+                !known.is_out || known.probed.is_some_and(|begun| self.now < begun + ms(60_000)) || is_out(**endpoint),
+                "nobody sees whether it is back: {known:?}"
+            );
         }
         let up = present.iter().filter(|(_, known)| !known.is_out).count();
         for (endpoint, known) in &present {

@@ -40,7 +40,7 @@ fn round_robin_goes_on_where_it_was_when_endpoints_come_and_go() {
     assert_eq!(group.order(|_| ready(0))[0], endpoints[0]);
     group.handle_removed(endpoints[1]);
     assert_eq!(group.order(|_| ready(0))[0], endpoints[2]);
-    let new = group.add(at(0), 1..=1).unwrap();
+    let new = group.add(1..=1).unwrap();
     assert_eq!(group.order(|_| ready(0))[0], new);
     assert_eq!(group.order(|_| ready(0))[0], endpoints[0]);
 }
