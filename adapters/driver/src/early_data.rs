@@ -1,11 +1,13 @@
 //! The early data that all connections of a pool may hold together.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use npws_core::EarlyDataBudget;
+
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
 
 /// One for each pool.
 #[derive(Debug)]
