@@ -6,6 +6,8 @@ mod connect_error;
 mod dial;
 pub(crate) mod observer;
 mod race;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -121,11 +123,12 @@ impl<R: Runtime> Driven for Dials<R> {
             Output::AbortDial(dial) => {
                 if let Some(handle) = shared.driven.end(dial) {
                     handle.abort();
-                    if !shared.gauges.is_closed.load(Ordering::Acquire) {
-                        tracing::debug!(?dial, "dial gave up: its deadline passed");
-                        shared.driven.remember(DialError::Timeout);
-                        failed(shared, DialFailure::Timeout);
-                    }
+                }
+                // Even if its task is done: the machine knows of no connection, so nobody else tells the outcome.
+                if !shared.gauges.is_closed.load(Ordering::Acquire) {
+                    tracing::debug!(?dial, "dial gave up: its deadline passed");
+                    shared.driven.remember(DialError::Timeout);
+                    failed(shared, DialFailure::Timeout);
                 }
             }
             Output::Closed => {

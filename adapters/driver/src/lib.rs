@@ -14,6 +14,7 @@ mod error;
 mod gate;
 mod group;
 mod link_timers;
+mod observer;
 mod pool;
 mod proxy;
 mod read_ahead;

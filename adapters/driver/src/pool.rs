@@ -4,13 +4,13 @@ use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use futures::future::{self, Either};
 use npws_core::{ConnectionId, Stats, TakeError};
 
 use crate::connection::Connection;
+use crate::observer::Observer;
 use crate::shared::{Driven, Shared};
 use crate::sync::atomic::Ordering;
 use crate::take::{Kind, take};
@@ -152,16 +152,12 @@ impl<D: Driven> Pool<D> {
     /// # Errors
     /// [`TakeError::Timeout`] when none was in time, [`TakeError::Closed`] when the pool is closed.
     pub async fn wait_ready(&self, timeout: Duration) -> Result<(), TakeError> {
+        let observer = Observer::new(&self.shared);
         let ready = poll_fn(|cx| {
-            let mut state = self.shared.lock();
-            if state.machine.active() > 0 {
-                return Poll::Ready(Ok(()));
-            }
-            if state.machine.is_closed() {
-                return Poll::Ready(Err(TakeError::Closed));
-            }
-            state.observers.push(cx.waker().clone());
-            Poll::Pending
+            observer.poll(cx, |machine| match machine.active() {
+                0 => machine.is_closed().then_some(Err(TakeError::Closed)),
+                _ => Some(Ok(())),
+            })
         });
         let clock = &self.shared.clock;
         match future::select(ready, clock.sleep_until(clock.now() + timeout)).await {
@@ -317,15 +313,8 @@ impl<D: Driven> Pool<D> {
     /// ```
     pub async fn drain(&self, timeout: Duration) {
         self.shared.with(|state, now| state.machine.drain(now, timeout));
-        poll_fn(|cx| {
-            let mut state = self.shared.lock();
-            if state.machine.is_closed() {
-                return Poll::Ready(());
-            }
-            state.observers.push(cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
+        let observer = Observer::new(&self.shared);
+        poll_fn(|cx| observer.poll(cx, |machine| machine.is_closed().then_some(()))).await;
     }
 
     /// Closes the pool at once and for good (Go: `Close`). Pending takes fail, idle connections are closed in the

@@ -1,6 +1,6 @@
 //! A machine behind its lock: mutate, drain, unlock, then act.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError};
@@ -48,7 +48,9 @@ pub(crate) struct State<S> {
     pub(crate) machine: Machine<Arc<Slot>, S>,
     pub(crate) wakers: HashMap<WaiterId, Waker>,
     /// Who waits for the pool to have an idle connection or to be closed.
-    pub(crate) observers: Vec<Waker>,
+    pub(crate) observers: BTreeMap<u64, Waker>,
+    /// Keys of observers.
+    pub(crate) issued: u64,
     /// When the timer will look at the machine by itself.
     pub(crate) armed: Option<Instant>,
 }
@@ -91,7 +93,7 @@ impl<D: Driven> Shared<D> {
     ) -> Arc<Self> {
         let gauges = Gauges::default();
         gauges.store(&machine);
-        let state = State { machine, wakers: HashMap::new(), observers: Vec::new(), armed: None };
+        let state = State { machine, wakers: HashMap::new(), observers: BTreeMap::new(), issued: 0, armed: None };
         Arc::new(Self {
             state: Mutex::new(state),
             clock,
@@ -129,7 +131,7 @@ impl<D: Driven> Shared<D> {
         let is_closed = state.machine.is_closed();
         let active = state.machine.active();
         if active > 0 || is_closed {
-            wakers.append(&mut state.observers);
+            wakers.extend(std::mem::take(&mut state.observers).into_values());
         }
         self.gauges.store(&state.machine);
         let due = state.machine.poll_timeout();

@@ -1,6 +1,7 @@
 //! What this crate's tests share: a pipe instead of a network, a clock that stands still, and raw frames.
 
 mod pipe;
+mod still;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -14,6 +15,7 @@ use futures::future::BoxFuture;
 use npws_core::{ConnectionId, Link, LinkConfig, PeerGeneration, Role};
 
 pub(crate) use self::pipe::{End, pipe};
+pub(crate) use self::still::Still;
 use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::runtime::Background;
