@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use futures::future::{self, Either};
 use npws_core::{EndpointId, GroupOutput, NameId};
@@ -100,7 +100,7 @@ impl<R: Runtime> GroupShared<R> {
     fn look_up(self: &Arc<Self>, name: NameId) {
         let template = self.lock().names.get(&name).map(|name| name.template.clone());
         let Some(template) = template else { return };
-        let group = Arc::downgrade(self);
+        let owed = LookUp { group: Arc::downgrade(self), name, answer: None };
         let (clock, runtime) = (self.clock.clone(), self.runtime.clone());
         self.runtime.spawn(async move {
             let late = clock.sleep_until(clock.now() + template.config.dial_timeout);
@@ -108,20 +108,41 @@ impl<R: Runtime> GroupShared<R> {
                 Either::Left((answer, _)) => answer,
                 Either::Right(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the look-up took too long")),
             };
-            let Some(group) = group.upgrade() else { return };
-            let answer = answer.and_then(|addresses| match addresses[..] {
+            owed.end(answer.and_then(|addresses| match addresses[..] {
                 [] => Err(io::Error::new(io::ErrorKind::NotFound, "the name has no address")),
                 _ => Ok(addresses),
-            });
-            group.with(|state, now| {
-                match &answer {
-                    Ok(addresses) => state.machine.handle_resolved(now, name, addresses),
-                    Err(_) => state.machine.handle_resolve_failed(now, name),
-                }
-                if let Some(name) = state.names.get_mut(&name) {
-                    name.last_error = answer.err().map(Arc::new);
-                }
-            });
+            }));
+        });
+    }
+}
+
+/// A look-up that is under way. However it ends, also when a resolver of the user's own panics, the group learns of it
+/// and looks the name up again.
+struct LookUp<R: Runtime> {
+    group: Weak<GroupShared<R>>,
+    name: NameId,
+    answer: Option<io::Result<Vec<SocketAddr>>>,
+}
+
+impl<R: Runtime> LookUp<R> {
+    fn end(mut self, answer: io::Result<Vec<SocketAddr>>) {
+        self.answer = Some(answer);
+    }
+}
+
+impl<R: Runtime> Drop for LookUp<R> {
+    fn drop(&mut self) {
+        let Some(group) = self.group.upgrade() else { return };
+        let answer = self.answer.take();
+        let answer = answer.unwrap_or_else(|| Err(io::Error::other("the look-up ended without an answer")));
+        group.with(|state, now| {
+            match &answer {
+                Ok(addresses) => state.machine.handle_resolved(now, self.name, addresses),
+                Err(_) => state.machine.handle_resolve_failed(now, self.name),
+            }
+            if let Some(name) = state.names.get_mut(&self.name) {
+                name.last_error = answer.err().map(Arc::new);
+            }
         });
     }
 }

@@ -18,6 +18,9 @@ use crate::error::BuildError;
 use crate::runtime::Runtime;
 use crate::sync::{Mutex, MutexGuard};
 
+#[cfg(test)]
+mod tests;
+
 pub(crate) struct GroupShared<R: Runtime> {
     state: Mutex<State<R>>,
     pub(super) clock: Clock,
