@@ -185,7 +185,8 @@ impl Door {
     /// What a socket's handshake counts towards before its request is known.
     fn counted(&self, socket: Option<IpAddr>) -> Option<IpAddr> {
         let is_proxy = self.proxies.as_ref().is_some_and(|(trusted, _)| trusted.allows(socket));
-        socket.filter(|_| self.max_from_one.is_some() && !is_proxy).map(group)
+        // Also without a limit: there may be one before this handshake is over.
+        socket.filter(|_| !is_proxy).map(group)
     }
 
     /// What the limits know an address by, if it is of interest to them.

@@ -360,3 +360,15 @@ fn who_is_turned_away_under_new_limits_counts_until_its_handshake_ends() {
     }
     assert!(pool.handle_incoming(at(0), ip(B)).is_ok());
 }
+
+#[test]
+fn who_began_before_there_was_a_limit_of_an_address_counts_towards_it() {
+    let mut pool = server_with(ServerConfig::default());
+    let silent = [(); 2].map(|()| pool.handle_incoming(at(0), ip(A)).unwrap());
+    let two = AddressLimitsConfig { max_handshakes_per_address: Some(2), ..AddressLimitsConfig::default() };
+    pool.set_limits(at(0), two).unwrap();
+    assert_eq!(pool.handle_incoming(at(0), ip(A)), Err(Rejection::TooMany));
+    assert!(pool.handle_incoming(at(0), ip(B)).is_ok());
+    pool.handle_accept_failed(at(0), silent[0]);
+    assert!(pool.handle_incoming(at(0), ip(A)).is_ok());
+}
