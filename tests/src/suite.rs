@@ -190,7 +190,7 @@ macro_rules! conformance {
             renewal:
                 a_new_certificate_is_presented_and_what_is_idle_lives_on
                 a_broken_certificate_leaves_the_old_one_in_place
-                an_old_session_does_not_let_in_who_is_no_longer_trusted;
+                an_old_session_does_not_let_in_whose_certificate_is_asked_for_now;
             client_certificates:
                 a_client_with_the_right_certificate_is_let_in_and_known
                 a_client_without_a_certificate_learns_that_it_needs_one

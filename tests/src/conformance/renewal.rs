@@ -36,11 +36,10 @@ pub async fn a_broken_certificate_leaves_the_old_one_in_place<R: Testbed>() {
     until::<R>("the old one is still good", || client.active() == 1).await;
 }
 
-pub async fn an_old_session_does_not_let_in_who_is_no_longer_trusted<R: Testbed>() {
+pub async fn an_old_session_does_not_let_in_whose_certificate_is_asked_for_now<R: Testbed>() {
     let (authority, other) = (Authority::default(), Authority::default());
     let certificate = authority.server("127.0.0.1").server_tls();
-    let (server, address) =
-        bind(server::<R>().capacity(4).tls(certificate.clone().client_ca_pem(authority.pem()).unwrap())).await;
+    let (server, address) = bind(server::<R>().capacity(4).tls(certificate.clone())).await;
     let own = authority.client();
     let tls = authority.trusting_client();
     let tls = tls.client_certificate_pem(own.certificate.as_bytes(), own.key.as_bytes()).unwrap();
@@ -48,9 +47,7 @@ pub async fn an_old_session_does_not_let_in_who_is_no_longer_trusted<R: Testbed>
     let (accepted, dialed) = take_pair(&server, &client).await;
     assert!(!dialed.tls().unwrap().is_resumed());
     let (resumed, _dialed) = take_pair(&server, &client).await;
-    let info = resumed.tls().unwrap();
-    assert!(info.is_resumed(), "the client has a session to come back with");
-    assert_eq!(info.peer_fingerprint(), Some(own.fingerprint()), "which stands for the certificate");
+    assert!(resumed.tls().unwrap().is_resumed(), "the client has a session to come back with");
 
     until::<R>("it is full again", || server.active() == 1 && client.active() == 1).await;
     let failed = server.stats().accept_failures;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use futures_rustls::rustls::crypto::CryptoProvider;
-use futures_rustls::rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
+use futures_rustls::rustls::server::{NoServerSessionStorage, ServerSessionMemoryCache, WebPkiClientVerifier};
 use futures_rustls::rustls::version::TLS13;
 use futures_rustls::rustls::{RootCertStore, ServerConfig};
 
@@ -153,7 +153,8 @@ impl ServerTls {
         Self::new(Mode::Config(config))
     }
 
-    /// Requires clients to present a certificate from one of the issuers in `pem`.
+    /// Requires clients to present a certificate from one of the issuers in `pem`, in each handshake: no session is
+    /// resumed, which would let in whose certificate has expired since.
     ///
     /// ```
     /// use npws_driver::{ServerTls, TlsConfigError};
@@ -256,6 +257,13 @@ impl ServerTls {
             None => builder.with_no_client_auth(),
         };
         let mut config = builder.with_cert_resolver(identity.resolver(&provider)?);
+        if self.client_ca.is_some() {
+            // Whoever comes back is not asked for a certificate again, and each session leaves the tickets of the next:
+            // one certificate would be good for ever.
+            config.send_tls13_tickets = 0;
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            return Ok(Arc::new(config));
+        }
         match provider::ticketer(self.provider.as_ref()).map_err(TlsConfigError::Rustls)? {
             // What a session is worth lies with the client, so any number of them can be resumed. With the next
             // configuration comes another key, and what these certificates and issuers stood for is void.
