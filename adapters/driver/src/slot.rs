@@ -48,7 +48,8 @@ impl Bell {
 
     /// Sees what happens on `wire`, and rings for what happens from now on.
     fn look(self: &Arc<Self>, wire: &mut Wire, now: Instant) -> Poll<WatchEvent> {
-        self.has_rung.store(false, Ordering::Release);
+        // Acquires what was done before the last ring, which is looked at now and does not ring again.
+        self.has_rung.swap(false, Ordering::AcqRel);
         let polled = wire.poll_watch(&mut Context::from_waker(&Waker::from(Arc::clone(self))), now);
         if polled.is_ready() {
             self.has_rung.store(true, Ordering::Release);
