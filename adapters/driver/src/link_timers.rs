@@ -15,9 +15,12 @@ pub(crate) struct LinkTimers {
     queue: Mutex<Queue>,
 }
 
+/// A deadline in the map. The number tells those of one moment apart.
+pub(crate) type Alarm = (Instant, u64);
+
 #[derive(Debug, Default)]
 struct Queue {
-    entries: BTreeMap<(Instant, u64), Weak<Slot>>,
+    entries: BTreeMap<Alarm, Weak<Slot>>,
     issued: u64,
 }
 
@@ -26,13 +29,18 @@ impl LinkTimers {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Says whether `due` is now the first deadline of all.
-    pub(crate) fn insert(&self, now: Instant, due: Instant, slot: &Arc<Slot>) -> bool {
+    /// Says also whether `due` is now the first deadline of all.
+    pub(crate) fn insert(&self, now: Instant, due: Instant, slot: &Arc<Slot>) -> (Alarm, bool) {
         let mut queue = self.lock();
-        let key = (together(now, due), queue.issued);
+        let alarm = (together(now, due), queue.issued);
         queue.issued += 1;
-        queue.entries.insert(key, Arc::downgrade(slot));
-        queue.entries.first_key_value().is_some_and(|(first, _)| *first == key)
+        queue.entries.insert(alarm, Arc::downgrade(slot));
+        (alarm, queue.entries.first_key_value().is_some_and(|(first, _)| *first == alarm))
+    }
+
+    /// Nobody waits for this one any more, and what it would have woken must not be kept until then.
+    pub(crate) fn remove(&self, alarm: Alarm) {
+        self.lock().entries.remove(&alarm);
     }
 
     pub(crate) fn first(&self) -> Option<Instant> {
@@ -45,8 +53,10 @@ impl LinkTimers {
         let later = queue.entries.split_off(&(now, u64::MAX));
         let due = std::mem::replace(&mut queue.entries, later);
         drop(queue);
-        for slot in due.into_values().filter_map(|slot| slot.upgrade()) {
-            slot.wake_for_deadline();
+        for (alarm, slot) in due {
+            if let Some(slot) = slot.upgrade() {
+                slot.wake_for_deadline(alarm);
+            }
         }
     }
 }

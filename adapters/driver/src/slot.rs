@@ -9,6 +9,7 @@ use futures::task::AtomicWaker;
 use npws_core::{CloseReason, ConnectionId, ConnectionKey, Instant, Pool as Machine, Side};
 
 use crate::clock::Clock;
+use crate::link_timers::Alarm;
 use crate::runtime::Background;
 use crate::shared::{Driven, Shared};
 use crate::sync::atomic::{AtomicBool, Ordering};
@@ -71,8 +72,8 @@ impl Wake for Bell {
 #[derive(Debug)]
 struct State {
     wire: Option<Box<Wire>>,
-    /// The deadline at which the pool's timer will wake the watcher.
-    armed: Option<Instant>,
+    /// The deadline for which the pool's timer will wake the watcher, and its alarm.
+    armed: Option<(Instant, Alarm)>,
 }
 
 /// What is found of a connection at the moment when it is to be handed out.
@@ -150,8 +151,9 @@ impl Slot {
     }
 
     /// The pool's timer says that a deadline of this connection has come.
-    pub(crate) fn wake_for_deadline(&self) {
-        self.lock().armed = None;
+    pub(crate) fn wake_for_deadline(&self, alarm: Alarm) {
+        // An earlier one may have been armed meanwhile.
+        self.lock().armed.take_if(|(_, armed)| *armed == alarm);
         self.bell.ring();
     }
 
@@ -193,22 +195,98 @@ fn poll_watch<D: Driven>(shared: &Shared<D>, slot: &Arc<Slot>, cx: &mut Context<
     slot.bell.watcher.register(cx.waker());
     let mut state = slot.lock();
     let now = shared.clock.now();
-    let Some(wire) = &mut state.wire else { return Poll::Ready(None) };
+    let Some(wire) = &mut state.wire else {
+        if let Some((_, alarm)) = state.armed.take() {
+            shared.link_timers.remove(alarm);
+        }
+        return Poll::Ready(None);
+    };
     let polled = slot.bell.look(wire, now);
     if polled.is_ready() {
         return polled.map(Some);
     }
     let due = wire.poll_timeout();
     // A deadline that moved back needs nothing: the timer wakes the watcher early, and it arms the later one then.
-    let arm = due.filter(|due| state.armed.is_none_or(|armed| *due < armed));
-    if arm.is_some() {
-        state.armed = arm;
+    let Some(due) = due.filter(|due| state.armed.is_none_or(|(armed, _)| *due < armed)) else { return Poll::Pending };
+    let (alarm, is_first) = shared.link_timers.insert(now, due, slot);
+    if let Some((_, later)) = state.armed.replace((due, alarm)) {
+        shared.link_timers.remove(later);
     }
     drop(state);
-    if let Some(due) = arm
-        && shared.link_timers.insert(now, due, slot)
-    {
+    if is_first {
         shared.timer.wake();
     }
     Poll::Pending
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use npws_core::{Accepting, LinkConfig, Output, PeerGeneration, ServerConfig};
+
+    use super::*;
+    use crate::testing::{End, ID, TestTime, established_client};
+
+    struct Bare;
+
+    impl Driven for Bare {
+        type Side = Accepting<fn() -> [u8; 4]>;
+
+        fn local_addr(&self) -> Option<SocketAddr> {
+            None
+        }
+
+        fn perform(_: &Arc<Shared<Self>>, _: Output<Arc<Slot>>) {}
+    }
+
+    fn shared() -> Arc<Shared<Bare>> {
+        let ids: fn() -> [u8; 4] = || [0, 0, 0, 1];
+        let machine = Machine::<_, Accepting<_>>::new(ServerConfig::default(), ids, 7).unwrap();
+        let time = TestTime::new();
+        Shared::new(machine, time.clock(), Arc::new(time), Duration::from_secs(1), None, Bare)
+    }
+
+    /// A connection with a deadline. Its peer stays as long as the end.
+    fn watched(shared: &Shared<Bare>) -> (Arc<Slot>, End) {
+        let (wire, far) = established_client(PeerGeneration::V2, LinkConfig::default());
+        let slot = Slot::new(ID, Box::new(wire));
+        assert!(poll(shared, &slot).is_pending());
+        (slot, far)
+    }
+
+    fn poll(shared: &Shared<Bare>, slot: &Arc<Slot>) -> Poll<Option<WatchEvent>> {
+        poll_watch(shared, slot, &mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn the_timers_forget_a_connection_that_was_taken_or_closed() {
+        let shared = shared();
+        let (taken, _far) = watched(&shared);
+        let (closed, _far) = watched(&shared);
+        assert!(shared.link_timers.first().is_some());
+        assert!(matches!(taken.hand_over(shared.clock.now(), None), Handover::Alive(_)));
+        closed.dispose(&*shared.background, &shared.clock, shared.close_timeout);
+        for slot in [taken, closed] {
+            assert_eq!(poll(&shared, &slot), Poll::Ready(None));
+            assert_eq!(Arc::weak_count(&slot), 0, "nothing keeps it");
+        }
+        assert_eq!(shared.link_timers.first(), None);
+    }
+
+    #[test]
+    fn a_connection_has_one_deadline_at_a_time() {
+        let shared = shared();
+        let (slot, _far) = watched(&shared);
+        let first = shared.link_timers.first().unwrap();
+        assert!(slot.probe(shared.clock.now()));
+        assert!(poll(&shared, &slot).is_pending());
+        let sooner = shared.link_timers.first().unwrap();
+        assert!(sooner < first, "the answer is due before the next look");
+        assert_eq!(Arc::weak_count(&slot), 1);
+        shared.link_timers.fire(sooner);
+        assert_eq!(shared.link_timers.first(), None);
+        assert!(poll(&shared, &slot).is_pending());
+        assert!(shared.link_timers.first().is_some(), "it is armed again");
+    }
 }
