@@ -41,6 +41,7 @@ pub async fn a_wrong_setting_is_named_with_its_value_and_range<R: Testbed>() {
         ((|it| it.capacity(70_000)) as fn(Server<R>) -> Server<R>, "capacity"),
         (|it| it.handshake_timeout(Duration::ZERO), "handshake_timeout"),
         (|it| it.path("no slash"), "path"),
+        (|it| it.backoff(Duration::ZERO..=ms(1)), "backoff"),
         (|it| it.early_data_limit(0), "early_data_limit"),
     ] {
         match change(ServerPool::builder()).bind("127.0.0.1:0").await {

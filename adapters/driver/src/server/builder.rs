@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::TcpListener;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use futures::stream::{BoxStream, Stream, StreamExt};
@@ -89,6 +90,22 @@ impl<R: Runtime> ServerPoolBuilder<R> {
     /// ```
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// The first and the longest pause after failures to accept, for want of file descriptors for instance, which doubles
+    /// from one to the next: each 1 ms to 1 h, `10 ms..=1 s` unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{Runtime, ServerPoolBuilder};
+    /// use std::time::Duration;
+    ///
+    /// fn configure<R: Runtime>(builder: ServerPoolBuilder<R>) -> ServerPoolBuilder<R> {
+    ///     builder.backoff(Duration::from_millis(50)..=Duration::from_secs(5))
+    /// }
+    /// ```
+    pub fn backoff(mut self, range: RangeInclusive<Duration>) -> Self {
+        self.config.backoff = range;
         self
     }
 

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use futures::future::{AbortHandle, Abortable};
-use npws_core::{ConfigError, HeadLimits, ServerPool as Machine};
+use npws_core::{ConfigError, HeadLimits, ServerConfig, ServerPool as Machine};
 
 use super::accept::Plan;
 use super::front::Front;
@@ -56,6 +56,7 @@ impl<R: Runtime> ServerPoolBuilder<R> {
             ("tcp", self.settings.tcp != TcpOptions::default()),
             ("head_limits", self.head_limits != HeadLimits::default()),
             ("proxy_protocol", self.config.proxy_protocol.is_some()),
+            ("backoff", self.config.backoff != ServerConfig::default().backoff),
         ] {
             if is_set {
                 return Err(ConfigError::new(field, "set on the pool", "the listener's").into());

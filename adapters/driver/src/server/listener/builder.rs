@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +67,22 @@ impl<R: Runtime> ListenerBuilder<R> {
     /// ```
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.config.handshake_timeout = timeout;
+        self
+    }
+
+    /// The first and the longest pause after failures to accept, for want of file descriptors for instance, which doubles
+    /// from one to the next: each 1 ms to 1 h, `10 ms..=1 s` unless told.
+    ///
+    /// ```
+    /// # use npws_driver::{ListenerBuilder, Runtime};
+    /// use std::time::Duration;
+    ///
+    /// fn configure<R: Runtime>(builder: ListenerBuilder<R>) -> ListenerBuilder<R> {
+    ///     builder.backoff(Duration::from_millis(50)..=Duration::from_secs(5))
+    /// }
+    /// ```
+    pub fn backoff(mut self, range: RangeInclusive<Duration>) -> Self {
+        self.config.backoff = range;
         self
     }
 
