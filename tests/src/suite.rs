@@ -142,6 +142,7 @@ macro_rules! conformance {
                 an_unknown_path_gets_404_unless_a_pool_takes_what_is_left
                 each_pool_has_its_own_capacity_tokens_and_allow_list
                 the_path_of_a_draining_or_closed_pool_answers_503_while_others_go_on
+                the_path_of_a_dropped_pool_is_forgotten_when_another_comes
                 pools_come_go_and_take_each_others_place_at_run_time
                 what_comes_before_the_head_is_limited_by_the_listener
                 tls_is_the_listeners_and_is_renewed_for_all_pools

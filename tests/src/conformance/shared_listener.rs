@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use futures::future::select_all;
 use npws::{
-    BuildError, ClientTls, ConnectionId, DialError, Listener, ProxyProtocol, ServerTls, TcpOptions, Tokens,
+    BuildError, ClientTls, ConnectionId, DialError, HeadLimits, Listener, ProxyProtocol, ServerTls, TcpOptions, Tokens,
     UpgradeError,
 };
 
@@ -120,6 +120,26 @@ pub async fn the_path_of_a_draining_or_closed_pool_answers_503_while_others_go_o
     drop(blue);
     assert_eq!(ask(address, request("/blue", "")).await, 503);
     assert_eq!(ask(address, request("/other", "")).await, 404);
+}
+
+pub async fn the_path_of_a_dropped_pool_is_forgotten_when_another_comes<R: Testbed>() {
+    let (listener, address) = listen::<R>().await;
+    let kept = listener.add(server().path("/kept")).unwrap();
+    drop(listener.add(server().path("/blue")).unwrap());
+    assert_eq!(ask(address, request("/blue", "")).await, 503);
+    // What a dropped pool runs ends by and by.
+    loop {
+        let _next = listener.add(server().path("/next")).unwrap();
+        match ask(address, request("/blue", "")).await {
+            503 => {}
+            status => break assert_eq!(status, 404),
+        }
+    }
+    let kept_on = client::<R>(address, 1).path("/kept").connect().unwrap();
+    filled(&kept, &kept_on, 1).await;
+    kept.close();
+    drop(listener.add(server().path("/next")).unwrap());
+    assert_eq!(ask(address, request("/kept", "")).await, 503, "it is closed, and not gone");
 }
 
 pub async fn pools_come_go_and_take_each_others_place_at_run_time<R: Testbed>() {
@@ -243,10 +263,14 @@ pub async fn a_proxy_says_to_all_pools_where_a_connection_comes_from<R: Testbed>
     let _peer = peer.join().await;
     let (_, connection) = pool.take_next(SOON).await.unwrap();
     assert_eq!(connection.peer_addr().map(|peer| peer.ip()), Some(friend));
-    assert!(matches!(
-        listener.add(server().proxy_protocol(ProxyProtocol::required([proxy]))),
-        Err(BuildError::Config(_))
-    ));
+    for (pool, field) in [
+        (server().proxy_protocol(ProxyProtocol::required([proxy])), "proxy_protocol"),
+        (server().head_limits(HeadLimits { max_fields: 32, ..HeadLimits::default() }), "head_limits"),
+        (server().backoff(ms(1)..=ms(2)), "backoff"),
+    ] {
+        let refused = listener.add(pool).map(drop);
+        assert!(matches!(&refused, Err(BuildError::Config(error)) if error.field() == field), "{refused:?}");
+    }
     let nameless = thread(move || {
         let mut raw = Raw::connect(address);
         raw.send(request("/blue", "").as_bytes());

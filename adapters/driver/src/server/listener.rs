@@ -21,8 +21,13 @@ use crate::tls::{ServerTls, TlsConfigError};
 ///
 /// What happens before the head of a request is read is the listener's: TLS, the TCP options, the deadlines until then,
 /// and how many handshakes may be in flight. The rest is for the pool that has the path: capacity, tokens, allow list,
-/// origins, and its own limits. A path that no pool has gets 404, and the path of a pool that is draining or closed 503,
-/// while the others go on. Pools come and go at any time.
+/// origins, and its own limits. A path that no pool has gets 404, and the path of a pool that is draining, closed or
+/// dropped 503, while the others go on. After a dropped one it gets 404 as well once another pool has been
+/// [added](Self::add). Pools come and go at any time.
+///
+/// The path is looked at first. So whoever can connect can find out which paths there are, by 404 as against what a pool
+/// answers, also from addresses that none of the pools allows, and at no rate but that of its handshakes in flight: rates
+/// are those of pools. A path is no secret; tokens are.
 ///
 /// Cloning gives another handle to the same listener. It listens until it is [closed](Self::close), or until the last
 /// handle is dropped and all of its pools have ended.
@@ -78,7 +83,8 @@ impl<R: Runtime> Listener<R> {
     }
 
     /// Makes a pool for the requests to [its path](ServerPoolBuilder::path); one without a path is for the requests that
-    /// are for no other pool. A pool that had the path before keeps what it has and gets nothing new.
+    /// are for no other pool. A pool that had the path before keeps what it has and gets nothing new. The paths of pools
+    /// that are gone by now are forgotten. On a [closed](Self::close) listener the new one gets nothing either.
     ///
     /// It runs on the listener's runtime unless told otherwise. Its `handshake_timeout` counts from the complete head on.
     ///
@@ -92,14 +98,19 @@ impl<R: Runtime> Listener<R> {
     /// ```
     ///
     /// # Errors
-    /// [`BuildError::Config`] names the first value outside its range; TLS and TCP options are for the listener to set.
+    /// [`BuildError::Config`] names the first value outside its range, or one that is for the listener to set: `tls`,
+    /// `tcp`, `head_limits`, `proxy_protocol` and `backoff`.
     pub fn add(&self, builder: ServerPoolBuilder<R>) -> Result<ServerPool<R>, BuildError> {
         let entrance = self.entrance();
         let path = builder.config.path.clone();
         let runtime = builder.runtime.clone().unwrap_or_else(|| entrance.runtime.clone());
         let pool = builder.share(runtime, entrance.front.clone(), entrance.local_addr, self.hold.clone())?;
         let shared = Arc::downgrade(&pool.shared);
-        entrance.with(|state, _| state.machine.add(path.as_deref(), shared))?;
+        entrance.with(|state, _| {
+            // Nobody may ever take the paths of those that were dropped away, and each new pool may have one of its own.
+            state.machine.remove(|pool| pool.strong_count() == 0);
+            state.machine.add(path.as_deref(), shared)
+        })?;
         Ok(pool)
     }
 
