@@ -33,14 +33,18 @@ pub(crate) struct Part {
 
 /// A pool of which nothing runs yet.
 pub(crate) struct Prepared<R: Runtime> {
-    shared: Arc<Shared<Dials<R>>>,
+    pool: ClientPool<R>,
     runtime: R,
 }
 
 impl<R: Runtime> Prepared<R> {
+    pub(crate) fn pool(&self) -> &ClientPool<R> {
+        &self.pool
+    }
+
     pub(crate) fn start(self) -> ClientPool<R> {
-        self.runtime.spawn(timer::run(self.shared.clone()));
-        Pool::new(self.shared)
+        self.runtime.spawn(timer::run(self.pool.shared.clone()));
+        self.pool
     }
 }
 
@@ -106,7 +110,7 @@ impl<R: Runtime> ClientPoolBuilder<R> {
         let machine = Machine::new(self.config, rand::random(), clock.now())?;
         let dials = Dials::new(plan, observer);
         let shared = Shared::new(machine, clock, background, self.settings.close_timeout, max_staleness, dials);
-        Ok(Prepared { shared, runtime })
+        Ok(Prepared { pool: Pool::new(shared), runtime })
     }
 
     /// The addresses of the server's name.

@@ -1,7 +1,7 @@
 //! One endpoint with its pool, and the ear that the group has in it.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use npws_core::{DialFailure, EndpointId, Instant, Load};
@@ -43,13 +43,14 @@ impl<R: Runtime> Member<R> {
 /// Tells the group how the dials of one pool go, for as long as there is a group.
 pub(super) struct Ear<R: Runtime> {
     pub(super) group: Weak<GroupShared<R>>,
-    pub(super) endpoint: EndpointId,
+    /// Known before its pool does anything.
+    pub(super) endpoint: Arc<OnceLock<EndpointId>>,
 }
 
 impl<R: Runtime> Ear<R> {
     fn tell(&self, tell: impl FnOnce(&mut State<R>, Instant, EndpointId)) {
-        if let Some(group) = self.group.upgrade() {
-            group.with(|state, now| tell(state, now, self.endpoint));
+        if let (Some(group), Some(&endpoint)) = (self.group.upgrade(), self.endpoint.get()) {
+            group.with(|state, now| tell(state, now, endpoint));
         }
     }
 }
@@ -68,8 +69,8 @@ impl<R: Runtime> DialObserver for Ear<R> {
     }
 
     fn closed(&self) {
-        if let Some(group) = self.group.upgrade() {
-            group.forget(self.endpoint);
+        if let (Some(group), Some(&endpoint)) = (self.group.upgrade(), self.endpoint.get()) {
+            group.forget(endpoint);
         }
     }
 }
@@ -78,8 +79,4 @@ impl<R: Runtime> fmt::Debug for Ear<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Ear").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
-}
-
-pub(super) fn ear<R: Runtime>(group: &Arc<GroupShared<R>>, endpoint: EndpointId) -> Box<dyn DialObserver> {
-    Box::new(Ear { group: Arc::downgrade(group), endpoint })
 }

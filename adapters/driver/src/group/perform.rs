@@ -84,16 +84,16 @@ impl<R: Runtime> GroupShared<R> {
     }
 
     fn add_address(self: &Arc<Self>, endpoint: EndpointId, name: NameId, address: SocketAddr) {
-        let added = self.with(|state, _| {
-            let template = state.names.get(&name).map(|name| name.template.clone())?;
-            let added = self.admit(state, endpoint, (*template).clone(), Some(address));
-            Some(added.inspect_err(|_| state.machine.handle_removed(endpoint)))
-        });
-        match added {
-            Some(Ok(endpoint)) => tracing::debug!(%endpoint, "endpoint comes"),
+        let template = self.lock().names.get(&name).map(|name| name.template.clone());
+        let Some(template) = template else { return };
+        let newcomer = self.prepare((*template).clone(), Some(address));
+        match newcomer.and_then(|newcomer| Ok(self.admit(newcomer, |_| Ok(endpoint))?)) {
+            Ok(endpoint) => tracing::debug!(%endpoint, "endpoint comes"),
             // It was checked once, but files it names may have changed since. The next answer tries again.
-            Some(Err(error)) => tracing::warn!(%address, %error, "no pool can be made for an address"),
-            None => {}
+            Err(error) => {
+                tracing::warn!(%address, %error, "no pool can be made for an address");
+                self.with(|state, _| state.machine.handle_removed(endpoint));
+            }
         }
     }
 

@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::{Context, Waker};
 
 use futures::task::AtomicWaker;
-use npws_core::{BreakerState, EndpointId, Group, GroupOutput, Instant, NameId, TakeError};
+use npws_core::{BreakerState, ConfigError, EndpointId, Group, GroupOutput, Instant, NameId, TakeError};
 
-use super::member::{Member, ear};
+use super::member::{Ear, Member};
 use super::{Endpoint, EndpointCause, EndpointStats, GroupStats, GroupTakeError};
-use crate::client::connect::Part;
+use crate::client::connect::{Part, Prepared};
 use crate::client::{ClientPool, ClientPoolBuilder};
 use crate::clock::Clock;
 use crate::error::BuildError;
@@ -50,6 +51,14 @@ pub(super) struct State<R: Runtime> {
 pub(super) struct Name<R: Runtime> {
     pub(super) template: Arc<ClientPoolBuilder<R>>,
     pub(super) last_error: Option<Arc<io::Error>>,
+}
+
+/// A pool that the group does not know yet.
+pub(super) struct Newcomer<R: Runtime> {
+    pool: Prepared<R>,
+    text: String,
+    /// Where its ear learns whose it is.
+    named: Arc<OnceLock<EndpointId>>,
 }
 
 impl<R: Runtime> GroupShared<R> {
@@ -101,29 +110,43 @@ impl<R: Runtime> GroupShared<R> {
         result
     }
 
-    /// Makes the pool of an endpoint that the machine has just named.
-    pub(super) fn admit(
+    /// Makes the pool of an endpoint. Not under the lock, for its settings may name files.
+    pub(super) fn prepare(
         self: &Arc<Self>,
-        state: &mut State<R>,
-        endpoint: EndpointId,
         mut builder: ClientPoolBuilder<R>,
-        address: Option<std::net::SocketAddr>,
-    ) -> Result<Endpoint, BuildError> {
+        address: Option<SocketAddr>,
+    ) -> Result<Newcomer<R>, BuildError> {
         builder.runtime.get_or_insert_with(|| self.runtime.clone());
         let text = address.map_or_else(|| builder.address.clone(), |address| address.to_string());
-        let endpoint = Endpoint::new(endpoint, &text);
-        let part = Part { observer: ear(self, endpoint.id()), address };
-        let pool = builder.prepare(Some(part))?.start();
-        state.members.insert(endpoint.id(), Member { endpoint: endpoint.clone(), pool, is_leaving: false });
-        state.version += 1;
+        let named = Arc::new(OnceLock::new());
+        let ear = Ear { group: Arc::downgrade(self), endpoint: named.clone() };
+        let pool = builder.prepare(Some(Part { observer: Box::new(ear), address }))?;
+        Ok(Newcomer { pool, text, named })
+    }
+
+    /// Adds the pool of an endpoint, under the name that `name` has the machine give it, and starts it.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        newcomer: Newcomer<R>,
+        name: impl FnOnce(&mut Group) -> Result<EndpointId, ConfigError>,
+    ) -> Result<Endpoint, ConfigError> {
+        let endpoint = self.with(|state, _| {
+            let id = name(&mut state.machine)?;
+            newcomer.named.get_or_init(|| id);
+            let endpoint = Endpoint::new(id, &newcomer.text);
+            let pool = newcomer.pool.pool().clone();
+            state.members.insert(id, Member { endpoint: endpoint.clone(), pool, is_leaving: false });
+            state.version += 1;
+            Ok(endpoint)
+        })?;
+        newcomer.pool.start();
         Ok(endpoint)
     }
 
     pub(super) fn add(self: &Arc<Self>, builder: ClientPoolBuilder<R>) -> Result<Endpoint, BuildError> {
-        self.with(|state, _| {
-            let endpoint = state.machine.add(builder.config.capacity.clone())?;
-            self.admit(state, endpoint, builder, None).inspect_err(|_| state.machine.handle_removed(endpoint))
-        })
+        let capacity = builder.config.capacity.clone();
+        let newcomer = self.prepare(builder, None)?;
+        Ok(self.admit(newcomer, |machine| machine.add(capacity))?)
     }
 
     /// The pool of an endpoint is closed.
@@ -233,7 +256,9 @@ impl<'a, R: Runtime> Watcher<'a, R> {
 
 impl<R: Runtime> Drop for Watcher<'_, R> {
     fn drop(&mut self) {
-        self.group.lock().watchers.remove(&self.key);
+        // Not under the lock: a waker may hold a task, and that a handle of the group.
+        let gone = self.group.lock().watchers.remove(&self.key);
+        drop(gone);
     }
 }
 
