@@ -3,8 +3,10 @@
 use std::io;
 use std::sync::Arc;
 
+use futures_rustls::rustls::crypto::ring;
 use futures_rustls::rustls::pki_types::pem::PemObject;
 use futures_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use futures_rustls::rustls::version::TLS13;
 use futures_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 use futures_rustls::{TlsConnector, client::TlsStream};
 use tokio::net::TcpStream;
@@ -17,7 +19,11 @@ pub fn config(victim: &Victim) -> Arc<ClientConfig> {
     let pem = victim.certificate().expect("it speaks TLS");
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).expect("it is a certificate")).expect("it is one");
-    Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
+    // By name: with two of them there is no default.
+    let provider = Arc::new(ring::default_provider());
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&TLS13]).expect("ring speaks it");
+    Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The name in the certificate.
