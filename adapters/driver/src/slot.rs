@@ -12,7 +12,6 @@ use crate::clock::Clock;
 use crate::link_timers::Alarm;
 use crate::runtime::Background;
 use crate::shared::{Driven, Shared};
-use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::wire::{WatchEvent, Wire};
 
@@ -24,38 +23,20 @@ pub(crate) struct Slot {
     state: Mutex<State>,
 }
 
-/// What the socket wakes, and what else there is to be looked at for.
-#[derive(Debug)]
+/// What the socket wakes, whoever asked it last.
+#[derive(Debug, Default)]
 struct Bell {
-    /// Whether it rang since somebody looked.
-    has_rung: AtomicBool,
     watcher: AtomicWaker,
 }
 
 impl Bell {
-    /// Nobody has looked yet.
-    fn new() -> Arc<Self> {
-        Arc::new(Self { has_rung: AtomicBool::new(true), watcher: AtomicWaker::new() })
-    }
-
     fn ring(&self) {
-        self.has_rung.store(true, Ordering::Release);
         self.watcher.wake();
-    }
-
-    fn is_quiet(&self) -> bool {
-        !self.has_rung.load(Ordering::Acquire)
     }
 
     /// Sees what happens on `wire`, and rings for what happens from now on.
     fn look(self: &Arc<Self>, wire: &mut Wire, now: Instant) -> Poll<WatchEvent> {
-        // Acquires what was done before the last ring, which is looked at now and does not ring again.
-        self.has_rung.swap(false, Ordering::AcqRel);
-        let polled = wire.poll_watch(&mut Context::from_waker(&Waker::from(Arc::clone(self))), now);
-        if polled.is_ready() {
-            self.has_rung.store(true, Ordering::Release);
-        }
-        polled
+        wire.poll_watch(&mut Context::from_waker(&Waker::from(Arc::clone(self))), now)
     }
 }
 
@@ -90,9 +71,8 @@ impl State {
     fn look(&mut self, bell: &Arc<Bell>, now: Instant, max_staleness: Option<Duration>) -> Handover {
         let closed = |reason| Handover::Event(WatchEvent::Closed(reason));
         let Some(mut wire) = self.wire.take() else { return closed(CloseReason::Taken) };
-        let is_due = wire.poll_timeout().is_some_and(|due| due <= now);
-        // Where nothing happened there is nothing to see, and a socket that is not needed yet is not touched.
-        let found = if bell.is_quiet() && !is_due { Poll::Pending } else { bell.look(&mut wire, now) };
+        // Although nothing may have rung: the socket can know of an end that the runtime has not come to yet.
+        let found = bell.look(&mut wire, now);
         let handover = match (found, wire.death()) {
             (Poll::Ready(event), _) => Handover::Event(event),
             (Poll::Pending, Some(reason)) => closed(reason),
@@ -107,7 +87,7 @@ impl State {
 impl Slot {
     /// A connection whose ID step is done.
     pub(crate) fn new(id: ConnectionId, wire: Box<Wire>) -> Arc<Self> {
-        Arc::new(Self { id, bell: Bell::new(), state: Mutex::new(State { wire: Some(wire), armed: None }) })
+        Arc::new(Self { id, bell: Arc::default(), state: Mutex::new(State { wire: Some(wire), armed: None }) })
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
