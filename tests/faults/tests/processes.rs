@@ -211,7 +211,8 @@ fn exhausted(test: &'static str, side: &str, exhaust: impl Fn(&Peer, &Peer) -> V
     // Whichever pause is the longest: the listener's, the dials', or that of a dial which nobody accepts.
     row.refilled(2 * SECOND + BACKOFF, refilled);
     exchange(&server, &client, 12);
-    assert_eq!([&server, &client].map(|peer| peer.stats().get("closed")), [0, 0], "no connection was lost");
+    // The server may let in, late, whose dial had been given up. A connection that was lost is known to the client too.
+    assert_eq!(client.stats().get("closed"), 0, "no connection was lost");
     row.print(16, "nothing: what is there works on");
 }
 
