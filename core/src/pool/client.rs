@@ -246,8 +246,9 @@ impl<C> Steps<C> for Dialing {
         self.lull = self.lull.filter(|until| *until > now);
         let missing = self.missing(exchange);
         self.owed = self.owed.min(missing);
-        let wanted =
-            if exchange.waiters.wanting_connections() > 0 && self.lull.is_none() { missing } else { self.owed };
+        // Who takes at the other end cannot be seen waiting here, so what was taken there is made up for at once.
+        let is_short = exchange.take_accepted() || exchange.waiters.wanting_connections() > 0;
+        let wanted = if is_short && self.lull.is_none() { missing } else { self.owed };
         if wanted > 0 {
             self.begin(exchange, now, wanted);
         }

@@ -35,6 +35,8 @@ pub(crate) struct Exchange<C> {
     /// Whether the control ID had its connection. A peer may still hold what came of it, so an ID that is no control
     /// channel's is not given again.
     pub(super) control_is_spent: bool,
+    /// Whether something was accepted since this side of the pool last looked.
+    has_accepted: bool,
 }
 
 impl<C> Exchange<C> {
@@ -49,6 +51,7 @@ impl<C> Exchange<C> {
             outputs: VecDeque::new(),
             is_announced: false,
             control_is_spent: false,
+            has_accepted: false,
         }
     }
 
@@ -153,13 +156,20 @@ impl<C> Exchange<C> {
                 Ok(Taken { key, peer, connection })
             }
         };
+        let want = self.waiters.want(waiter);
         self.waiters.remove(waiter);
         if let Ok(Taken { key, .. }) = &outcome {
+            self.has_accepted |= want == Some(Want::Claimed);
             self.spend(key.id());
             // What is taken is known as such, and needs no tombstone before it is released.
             self.disappoint(key.id(), CloseReason::Taken);
         }
         Some(outcome)
+    }
+
+    /// Whether something was accepted since this was last asked.
+    pub(super) fn take_accepted(&mut self) -> bool {
+        core::mem::take(&mut self.has_accepted)
     }
 
     pub(super) fn cancel(&mut self, waiter: WaiterId) {

@@ -110,6 +110,43 @@ fn a_claimed_connection_is_replaced_by_the_next_round() {
 }
 
 #[test]
+fn an_accepted_connection_is_replaced_at_once_within_the_dial_limit() {
+    let config = ClientConfig { max_concurrent_dials: 2, ..client_config(3) };
+    let (mut pool, mut dials) = started(config);
+    let keys = [1, 2, 3].map(|number| {
+        let key = dialed(&mut pool, at(0), dials.remove(0), number, V2);
+        dials.extend(look(&mut pool).dials);
+        key
+    });
+    keys.iter().for_each(|&key| pool.handle_claimed(at(10), key));
+    assert!(look(&mut pool).dials.is_empty(), "nobody accepted anything yet");
+    for number in 1..=3 {
+        let waiter = pool.accept(at(10), FOREVER);
+        assert_eq!(fetch(&mut pool, at(10), waiter), Ok(number));
+        dials.extend(look(&mut pool).dials);
+        assert_eq!(dials.len(), 2, "after {number}");
+    }
+    let key = dialed(&mut pool, at(11), dials[0], 4, V2);
+    assert_eq!(look(&mut pool).dials.len(), 1, "what the limit kept back");
+    refused(&mut pool, at(12), dials[1]);
+    pool.handle_claimed(at(13), key);
+    let waiter = pool.accept(at(13), FOREVER);
+    assert_eq!(fetch(&mut pool, at(13), waiter), Ok(4));
+    assert!(look(&mut pool).dials.is_empty(), "a server that fails is left alone for a while");
+}
+
+#[test]
+fn what_is_accepted_from_a_server_that_closes_what_it_lets_in_is_replaced_by_the_next_round() {
+    let (mut pool, keys) = filled(3);
+    pool.handle_claimed(at(10), keys[0]);
+    pool.handle_closed(at(10), keys[1], DIED);
+    let waiter = pool.accept(at(10), FOREVER);
+    fetch(&mut pool, at(10), waiter).unwrap();
+    assert!(look(&mut pool).dials.is_empty());
+    assert_eq!(run(&mut pool, at(100)).len(), 2);
+}
+
+#[test]
 fn flushed_connections_are_dialed_again_by_the_next_round() {
     let (mut pool, _) = filled(3);
     pool.flush(at(50));
