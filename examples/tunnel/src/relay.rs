@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use npws::{Connection, PeerGeneration};
@@ -13,6 +13,8 @@ use tokio::time::timeout;
 
 use crate::reset::Unfinished;
 
+/// Enough for a request, since most users never send more at once.
+const FIRST_BUFFER: usize = 8 * 1024;
 /// As much as one message of the pool carries.
 const BUFFER: usize = 64 * 1024;
 /// How long a TCP peer has to close its end of a connection that is complete. What it still sends is read and dropped
@@ -73,9 +75,10 @@ async fn exchange(
     linger: Option<Duration>,
 ) -> io::Result<()> {
     let (mut from_tcp, mut to_tcp) = tcp.split();
-    let progress = AtomicU64::new(0);
+    let (progress, pool_has_ended) = (AtomicU64::new(0), AtomicBool::new(false));
     let mut down = pin!(async {
         copy(from_pool, &mut to_tcp, &progress).await?;
+        pool_has_ended.store(true, Ordering::Relaxed);
         to_tcp.shutdown().await.map_err(Failed::Write)
     });
     let mut up = pin!(async {
@@ -85,8 +88,10 @@ async fn exchange(
             copy(&mut from_tcp, to_pool, &AtomicU64::new(0)).await?;
         }
         match linger {
-            None => to_pool.shutdown().await.map_err(Failed::Write),
             Some(_) => Ok(()),
+            // The direction that is last ends with the connection, which is closed next, but does not wait for long.
+            None if pool_has_ended.load(Ordering::Relaxed) => to_pool.flush().await.map_err(Failed::Write),
+            None => to_pool.shutdown().await.map_err(Failed::Write),
         }
     });
     let ended = tokio::select! {
@@ -114,7 +119,7 @@ async fn copy(
     writer: &mut (impl AsyncWrite + Unpin),
     progress: &AtomicU64,
 ) -> Result<(), Failed> {
-    let mut buffer = vec![0; BUFFER];
+    let mut buffer = vec![0; FIRST_BUFFER];
     loop {
         let count = reader.read(&mut buffer).await.map_err(Failed::Read)?;
         if count == 0 {
@@ -122,6 +127,9 @@ async fn copy(
         }
         progress.fetch_add(1, Ordering::Relaxed);
         writer.write_all(&buffer[..count]).await.map_err(Failed::Write)?;
+        if count == buffer.len() {
+            buffer.resize(BUFFER, 0);
+        }
     }
 }
 
