@@ -8,6 +8,7 @@ mod registry;
 mod setup;
 mod stream;
 mod take;
+mod tunnel;
 mod wake;
 
 use npws::async_std::AsyncStd;
@@ -20,16 +21,16 @@ use crate::usage;
 /// Runs `row` as `player`, and prints a line for each figure.
 pub(crate) fn run(player: &str, row: &str) {
     match row {
-        "machine" => return machine::run(player),
-        "registry" => return registry::run(player),
-        _ => {}
-    }
-    let (kind, runtime) = player.split_once('/').expect("a kind and a runtime");
-    match runtime {
-        "tokio" => on::<Tokio>(kind, row),
-        "smol" => on::<Smol>(kind, row),
-        "async-std" => on::<AsyncStd>(kind, row),
-        other => panic!("{other} is no runtime"),
+        "machine" => machine::run(player),
+        "registry" => registry::run(player),
+        // Its peak is that of the tunnel.
+        "tunnel" => return tunnel::run(player),
+        _ => match player.split_once('/') {
+            Some((kind, "tokio")) => on::<Tokio>(kind, row),
+            Some((kind, "smol")) => on::<Smol>(kind, row),
+            Some((kind, "async-std")) => on::<AsyncStd>(kind, row),
+            _ => panic!("{player} names no runtime"),
+        },
     }
     println!("peak {} 0", usage::peak_kib());
 }

@@ -1,14 +1,16 @@
-//! How npws compares: with the original's behaviour, with bare streams on the same runtime, and with other registries.
+//! How npws compares: with the original's behaviour, with bare streams on the same runtime, with other registries, and
+//! the tunnel with another one.
 //!
 //! `cargo bench -p npws-tests` measures all rows, `cargo bench -p npws-tests --bench versus -- take wake` some of them;
 //! `--runs=N` repeats each N times, 5 unless told; `--save` writes `tests/benches/results/`; `--without-go` leaves the
-//! original's behaviour out. Each figure is a ratio of runs that took turns, every one in a process of its own.
+//! original's behaviour out, `--without-rathole` the other tunnel, and so on for any player. Each figure is a ratio of
+//! runs that took turns, every one in a process of its own.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a program for those who work on npws")]
 
 mod child;
 mod figures;
-mod original;
 mod plot;
+mod programs;
 mod results;
 mod row;
 mod table;
@@ -16,10 +18,10 @@ mod usage;
 
 use std::env;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use crate::figures::Sample;
-use crate::original::Original;
+use crate::programs::Programs;
 use crate::results::Results;
 use crate::row::Row;
 
@@ -34,11 +36,14 @@ fn main() {
     let runs = arguments.iter().find_map(|argument| argument.strip_prefix("--runs="));
     let runs = runs.map_or(5, |runs| runs.parse().expect("a number of runs"));
     let rows = chosen(arguments.iter().map(String::as_str).filter(|argument| !argument.starts_with("--")).collect());
-    let original = (!has("--without-go")).then(Original::build);
+    let players = |row: &Row| -> Vec<_> {
+        row.players().into_iter().filter(|player| !has(&format!("--without-{player}"))).collect()
+    };
+    let programs = Programs::build(&rows.iter().flat_map(players).collect::<Vec<_>>());
     let mut all = Results::default();
     println!("{}", table::HEAD);
     for row in &rows {
-        measure(row, runs, original.as_ref(), &mut all);
+        measure(row, &players(row), runs, &programs, &mut all);
         print!("{}", table::lines(row, &all));
     }
     if has("--save") {
@@ -58,32 +63,23 @@ fn chosen(names: Vec<&str>) -> Vec<Row> {
 }
 
 /// The players take turns, so that what else the machine does meets all of them.
-fn measure(row: &Row, runs: usize, original: Option<&Original>, results: &mut Results) {
-    let begin = |player: &'static str| Some((player, start(player, row.name, original)?));
+fn measure(row: &Row, players: &[&'static str], runs: usize, programs: &Programs, results: &mut Results) {
+    let begin = |player: &&'static str| {
+        let child = programs.command(player, row.name).stdout(Stdio::piped()).spawn();
+        (*player, child.expect("the program starts"))
+    };
     for _ in 0..runs {
-        let players = row.players();
         if row.is_idle {
-            let running: Vec<_> = players.into_iter().filter_map(begin).collect();
+            let running: Vec<_> = players.iter().map(begin).collect();
             running.into_iter().for_each(|(player, child)| finish(row, player, child, results));
         } else {
-            players.into_iter().filter_map(begin).for_each(|(player, child)| finish(row, player, child, results));
+            players.iter().map(begin).for_each(|(player, child)| finish(row, player, child, results));
         }
         // Its child reports as many windows as are wanted.
         if row.name == "idle-cpu" {
             break;
         }
     }
-}
-
-fn start(player: &str, row: &str, original: Option<&Original>) -> Option<Child> {
-    let mut command = if player == "go" {
-        original?.command(row)
-    } else {
-        let mut command = Command::new(env::current_exe().expect("this program has a path"));
-        command.args(["child", player, row]);
-        command
-    };
-    Some(command.stdout(Stdio::piped()).spawn().expect("the program starts"))
 }
 
 fn finish(row: &Row, player: &'static str, child: Child, results: &mut Results) {

@@ -2,86 +2,81 @@
 
 use std::fmt::Write;
 
+use crate::figures::Summary;
 use crate::results::Results;
-use crate::row::{Against, Row, peer_of};
+use crate::row::{DIRECT, Figure, Row};
 use crate::table::number;
 
-const LABEL: f64 = 250.0;
-const WIDTH: f64 = 560.0;
-const BAR: f64 = 9.0;
-const COLOURS: [&str; 3] = ["#2b6cb0", "#2f855a", "#b7791f"];
+const PLAYER: f64 = 150.0;
+const BARS: f64 = 380.0;
+const VALUE: f64 = 200.0;
+const MARGIN: f64 = 12.0;
+const LINE: f64 = 18.0;
+const BAR: f64 = 11.0;
+/// Readable on white and on black, as are the bars.
+const TEXT: &str = "#6e7781";
+const OURS: &str = "#2f81f7";
+const THEIRS: &str = "#bc8c3c";
+const BARE: &str = "#8b949e";
 
-/// The plots that the measured rows give, each with its file's name.
-pub(crate) fn all(rows: &[Row], results: &Results) -> Vec<(&'static str, String)> {
-    let plots = [
-        ("original.svg", "times better than the original", Against::Go),
-        ("raw.svg", "times a bare stream on the same runtime", Against::Raw),
-    ];
-    let plots = plots.map(|(name, title, against)| Some((name, plot(title, &groups(rows, results, against))?)));
-    plots.into_iter().flatten().collect()
+/// A plot of each row that was measured, with its file's name.
+pub(crate) fn all(rows: &[Row], results: &Results) -> Vec<(String, String)> {
+    rows.iter().filter_map(|row| Some((format!("{}.svg", row.name), plot(row, results)?))).collect()
 }
 
-/// A figure, and a bar for each runtime.
-struct Group {
-    label: String,
-    bars: Vec<(&'static str, f64)>,
-}
-
-fn groups(rows: &[Row], results: &Results, against: Against) -> Vec<Group> {
-    let figures = rows.iter().flat_map(|row| row.figures.iter().map(move |figure| (row, figure)));
-    let groups = figures.map(|(row, figure)| {
-        let ours = row.players().into_iter().filter(|player| player.starts_with("npws/"));
-        let bars = ours.filter_map(|player| {
-            let times = results.times_better(row, figure, player, &peer_of(against, player)?)?;
-            Some((player.strip_prefix("npws/")?, times.median))
-        });
-        Group { label: format!("{} {}", row.name, figure.name), bars: bars.collect() }
-    });
-    groups.filter(|group| !group.bars.is_empty()).collect()
-}
-
-/// On a logarithmic scale, with a line where both are equal.
-fn plot(title: &str, groups: &[Group]) -> Option<String> {
-    let values = || groups.iter().flat_map(|group| group.bars.iter().map(|(_, value)| value.log10()));
-    let low = values().min_by(f64::total_cmp)?.min(-0.35);
-    let high = values().max_by(f64::total_cmp)?.max(0.35);
-    let x = |value: f64| LABEL + (value.log10() - low) / (high - low) * WIDTH;
-    let bars: usize = groups.iter().map(|group| group.bars.len()).sum();
-    let height = 50.0 + bars as f64 * BAR + groups.len() as f64 * 6.0;
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {} {height}\" font-family=\"sans-serif\" \
-         font-size=\"9\">\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n<text x=\"8\" y=\"16\" \
-         font-size=\"13\">{title}</text>\n",
-        LABEL + WIDTH + 60.0
-    );
-    for (at, (name, _)) in groups[0].bars.iter().enumerate() {
-        let left = LABEL + 90.0 * at as f64;
-        let colour = COLOURS[at % COLOURS.len()];
-        let _ = writeln!(svg, "<rect x=\"{left}\" y=\"24\" width=\"9\" height=\"9\" fill=\"{colour}\"/>");
-        let _ = writeln!(svg, "<text x=\"{}\" y=\"32\">{name}</text>", left + 13.0);
-    }
-    let mut top = 42.0;
-    for group in groups {
-        let middle = top + group.bars.len() as f64 * BAR / 2.0 + 3.0;
-        let _ = writeln!(svg, "<text x=\"{}\" y=\"{middle}\" text-anchor=\"end\">{}</text>", LABEL - 8.0, group.label);
-        for (at, (_, value)) in group.bars.iter().enumerate() {
-            let (from, to) = (x(value.min(1.0)), x(value.max(1.0)));
-            let colour = COLOURS[at % COLOURS.len()];
-            let _ = writeln!(
-                svg,
-                "<rect x=\"{from:.1}\" y=\"{top}\" width=\"{:.1}\" height=\"{}\" fill=\"{colour}\"/><text \
-                 x=\"{:.1}\" y=\"{}\" font-size=\"8\">{}</text>",
-                (to - from).max(0.5),
-                BAR - 1.0,
-                to + 3.0,
-                top + BAR - 2.0,
-                number(*value)
-            );
-            top += BAR;
+/// The figures one below the other, each with a bar for each player and a scale of its own.
+fn plot(row: &Row, results: &Results) -> Option<String> {
+    let mut body = String::new();
+    let mut top = MARGIN + LINE;
+    let _ = writeln!(body, "{}", text(MARGIN, top, "start", "bold 13px", &format!("{}: {}", row.name, row.what)));
+    let title = top;
+    for figure in &row.figures {
+        let summary = |player| Some((player, Summary::of(&results.values(row, player, figure.name)?)));
+        let players: Vec<_> = row.players().into_iter().filter_map(summary).collect();
+        let Some(most) = players.iter().map(|(_, summary)| summary.max).max_by(f64::total_cmp) else { continue };
+        top += 1.5 * LINE;
+        let _ = writeln!(body, "{}", text(MARGIN, top, "start", "bold 12px", &heading(figure)));
+        for (player, summary) in players {
+            top += LINE;
+            body.push_str(&bar(player, summary, top, BARS / most));
         }
-        top += 6.0;
     }
-    let one = x(1.0);
-    let _ = writeln!(svg, "<line x1=\"{one:.1}\" x2=\"{one:.1}\" y1=\"36\" y2=\"{height}\" stroke=\"#444\"/>\n</svg>");
-    Some(svg)
+    let (width, height) = (2.0 * MARGIN + PLAYER + BARS + VALUE, top + MARGIN);
+    let is_empty = top == title;
+    (!is_empty).then(|| {
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+             height=\"{height}\">\n{body}</svg>\n"
+        )
+    })
+}
+
+fn heading(figure: &Figure) -> String {
+    let better = if figure.more_is_better { "more" } else { "less" };
+    format!("{}, {} ({better} is better)", figure.name, figure.unit)
+}
+
+/// From zero to the median, with a line from the least to the most.
+fn bar(player: &str, Summary { median, min, max }: Summary, base: f64, scale: f64) -> String {
+    let (left, top, middle) = (MARGIN + PLAYER, base - BAR + 1.0, base - BAR / 2.0 + 1.0);
+    let colour = match player.split_once('/') {
+        Some(("npws", _)) => OURS,
+        Some(("raw", _)) => BARE,
+        None if player == DIRECT => BARE,
+        _ => THEIRS,
+    };
+    let [low, at, high] = [min, median, max].map(|value| left + value * scale);
+    let value = format!("{} ({} - {})", number(median), number(min), number(max));
+    format!(
+        "{}\n<rect x=\"{left}\" y=\"{top}\" width=\"{:.1}\" height=\"{BAR}\" rx=\"1.5\" fill=\"{colour}\"/>\n<path \
+         d=\"M{low:.1} {middle}H{high:.1}\" stroke=\"{TEXT}\" stroke-width=\"1.5\"/>\n{}\n",
+        text(left - 8.0, base, "end", "12px", player),
+        (at - left).max(1.0),
+        text(high + 8.0, base, "start", "12px", &value),
+    )
+}
+
+fn text(x: f64, y: f64, anchor: &str, font: &str, text: &str) -> String {
+    let font = format!("{font} sans-serif");
+    format!("<text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"{anchor}\" fill=\"{TEXT}\" style=\"font:{font}\">{text}</text>")
 }

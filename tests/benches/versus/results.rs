@@ -25,7 +25,7 @@ impl Results {
         self.of(row, player, figure, |sample| sample.value)
     }
 
-    fn cpu(&self, row: &Row, player: &str, figure: &str) -> Option<Vec<f64>> {
+    pub(crate) fn cpu(&self, row: &Row, player: &str, figure: &str) -> Option<Vec<f64>> {
         self.of(row, player, figure, |sample| sample.cpu)
     }
 

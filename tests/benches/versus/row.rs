@@ -1,5 +1,14 @@
 //! The rows of the table: who is measured, by what, and what it has to reach.
 
+/// The original's behaviour, in Go.
+pub(crate) const GO: &str = "go";
+/// `npws-tunnel`, over wss.
+pub(crate) const TUNNEL: &str = "npws/tunnel";
+/// Another reverse tunnel, in the clear.
+pub(crate) const RATHOLE: &str = "rathole";
+/// No tunnel at all.
+pub(crate) const DIRECT: &str = "direct";
+
 /// What a figure of ours is compared with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Against {
@@ -66,9 +75,9 @@ impl Row {
     /// In the order in which they take turns. Ours are called `npws/…`.
     pub(crate) fn players(&self) -> Vec<&'static str> {
         match self.players {
-            Players::Pools => vec!["npws/tokio", "npws/smol", "npws/async-std", "go"],
+            Players::Pools => vec!["npws/tokio", "npws/smol", "npws/async-std", GO],
             Players::Streams => {
-                vec!["npws/tokio", "raw/tokio", "npws/smol", "raw/smol", "npws/async-std", "raw/async-std", "go"]
+                vec!["npws/tokio", "raw/tokio", "npws/smol", "raw/smol", "npws/async-std", "raw/async-std", GO]
             }
             Players::Named(names) => names.to_vec(),
         }
@@ -88,7 +97,7 @@ impl Row {
 /// The peer that a bound of `ours` means.
 pub(crate) fn peer_of(against: Against, ours: &str) -> Option<String> {
     match against {
-        Against::Go => Some("go".to_owned()),
+        Against::Go => Some(GO.to_owned()),
         Against::Raw => Some(ours.replacen("npws/", "raw/", 1)),
         Against::Player(name) => Some(name.to_owned()),
         Against::Itself => None,
@@ -131,6 +140,18 @@ fn machine() -> Vec<Figure> {
     vec![less("take", "ns", small, itself(300.0)), less("arrive", "ns", small, itself(300.0))]
 }
 
+fn tunnel() -> Vec<Figure> {
+    let above = Some(Bound { against: Against::Player(RATHOLE), limit: 1.0 });
+    vec![
+        more("connects", "1/s", None, above),
+        less("connects/p99", "us", None, None),
+        more("requests", "1/s", None, above),
+        less("requests/p99", "us", None, None),
+        more("bulk/down", "MiB/s", None, above),
+        more("bulk/up", "MiB/s", None, above),
+    ]
+}
+
 /// All rows, in the order of the table.
 pub(crate) fn all() -> Vec<Row> {
     use Players::{Named, Pools, Streams};
@@ -140,17 +161,22 @@ pub(crate) fn all() -> Vec<Row> {
     let share = vec![less("share", "%", itself(2.0), itself(0.5))];
     vec![
         row("setup-tls", "2,000 connections at once, full TLS handshakes", Pools, setup(1.5, 2.5)),
-        row("setup-resume", "the same as users get it: with resumption, where there is any", Pools, setup(2.0, 4.0)),
-        row("setup-plain", "the same without TLS", Pools, setup(1.0, 2.0)),
+        row(
+            "setup-resume",
+            "2,000 connections at once, TLS as users get it: resumed, where that is had",
+            Pools,
+            setup(2.0, 4.0),
+        ),
+        row("setup-plain", "2,000 connections at once, without TLS", Pools, setup(1.0, 2.0)),
         row("take", "take by ID of an idle connection", Pools, take),
         row("take-fresh", "take by ID right after the other end took it, as pools of 64 refill", Pools, fresh),
         row("wake", "a waiting take, from the ID on the wire", Pools, wake),
         row("stream-plain", "throughput of one connection, by size of the writes", Streams, stream()),
-        row("stream-tls", "the same over TLS", Streams, stream()),
+        row("stream-tls", "throughput of one connection over TLS, by size of the writes", Streams, stream()),
         row("echo-plain", "round trip of a message", Streams, echo()),
-        row("echo-tls", "the same over TLS", Streams, echo()),
+        row("echo-tls", "round trip of a message over TLS", Streams, echo()),
         row("idle-plain", "growth of memory for each of 5,000 idle pairs, after 10 s", Pools, idle(20.0, 8.0)),
-        row("idle-tls", "the same over TLS", Pools, idle(40.0, 24.0)),
+        row("idle-tls", "growth of memory for each of 5,000 idle pairs over TLS, after 10 s", Pools, idle(40.0, 24.0)),
         row("idle-cpu", "CPU of 5,000 idle pairs over TLS with a keepalive of 30 s", Pools, share),
         row("machine", "a step of core's machine", Named(&["npws/core@100,000", "core@1,000"]), machine()),
         row(
@@ -158,6 +184,12 @@ pub(crate) fn all() -> Vec<Row> {
             "taking one of 1,000 and putting one in, with the lock",
             Named(&["npws/core", "bb8", "deadpool", "dashmap", "crossbeam"]),
             vec![less("pair", "ns", None, None)],
+        ),
+        row(
+            "tunnel",
+            "HTTP through a reverse tunnel: 16 users who come and go, 8 who stay, one transfer",
+            Named(&[TUNNEL, RATHOLE, DIRECT]),
+            tunnel(),
         ),
     ]
 }

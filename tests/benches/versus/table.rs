@@ -6,8 +6,9 @@ use crate::figures::Summary;
 use crate::results::Results;
 use crate::row::Row;
 
-pub(crate) const HEAD: &str = "row figure player: median (least - most) unit, then against each peer how many times \
-    better (least - most) and the share of its CPU time; `must` and `goal` say whether the median reaches them";
+pub(crate) const HEAD: &str = "row figure player: median (least - most) unit and median CPU time of a run, then against \
+    each peer how many times better (least - most) and the share of its CPU time; `must` and `goal` say whether the \
+    median reaches them";
 
 /// The lines of a row.
 pub(crate) fn lines(row: &Row, results: &Results) -> String {
@@ -17,7 +18,11 @@ pub(crate) fn lines(row: &Row, results: &Results) -> String {
             let Some(values) = results.values(row, player, figure.name) else { continue };
             let Summary { median, min, max } = Summary::of(&values);
             let (median, min, max) = (number(median), number(min), number(max));
-            let _ = write!(text, "  {:11} {player:17} {median:>7} ({min} - {max}) {}", figure.name, figure.unit);
+            let _ = write!(text, "  {:12} {player:17} {median:>7} ({min} - {max}) {}", figure.name, figure.unit);
+            let cpu = results.cpu(row, player, figure.name).map(|cpu| Summary::of(&cpu).median);
+            if let Some(cpu) = cpu.filter(|cpu| *cpu > 0.0) {
+                let _ = write!(text, ", CPU {} s", number(cpu));
+            }
             if player.starts_with("npws/") {
                 for peer in row.peers(player) {
                     let Some(times) = results.times_better(row, figure, player, peer) else { continue };

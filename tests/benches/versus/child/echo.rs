@@ -45,8 +45,13 @@ pub(super) async fn run<R: Testbed>(is_raw: bool, is_tls: bool) {
 
 /// Reports the median and the 99th percentile.
 pub(super) fn report_percentiles(prefix: &str, values: &mut [f64], cpu: Duration) {
-    values.sort_by(f64::total_cmp);
     for (name, percent) in [("p50", 50.0), ("p99", 99.0)] {
-        report(format_args!("{prefix}{name}"), percentile(values, percent), cpu.as_secs_f64());
+        report(format_args!("{prefix}{name}"), percentile_of(values, percent), cpu.as_secs_f64());
     }
+}
+
+/// Of values in any order.
+pub(super) fn percentile_of(values: &mut [f64], percent: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    percentile(values, percent)
 }
