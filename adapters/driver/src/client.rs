@@ -148,7 +148,9 @@ fn begin<R: Runtime>(shared: &Arc<Shared<Dials<R>>>, dial: DialId) {
     let plan = shared.driven.plan.clone();
     tracing::trace!(?dial, "dial begins");
     plan.runtime.clone().spawn(async move {
-        let Ok(outcome) = Abortable::new(plan.dial(&shared.clock), registration).await else { return };
+        // In memory of its own, which is free again when the connection is idle.
+        let dialing = Box::pin(Abortable::new(plan.dial(&shared.clock), registration));
+        let Ok(outcome) = dialing.await else { return };
         shared.driven.end(dial);
         match outcome {
             Ok((id, peer, wire)) => {
@@ -160,7 +162,7 @@ fn begin<R: Runtime>(shared: &Arc<Shared<Dials<R>>>, dial: DialId) {
                     if let Some(observer) = &shared.driven.observer {
                         observer.dialed();
                     }
-                    plan.runtime.spawn(watch(shared, slot, key));
+                    watch(shared, slot, key).await;
                 }
             }
             Err(error) => {

@@ -16,7 +16,13 @@ use npws_tests::testbed::{SOON, ms, until};
 /// WebSocket and pool, in a build without optimisations. In KiB.
 pub const CONNECTION: u64 = 24;
 
+/// What one may cost that is idle, and whose handshake is over for good. In KiB.
+pub const IDLE_CONNECTION: u64 = 6;
+
 /// The same over TLS.
+pub const IDLE_TLS_CONNECTION: u64 = 16;
+
+/// As [`CONNECTION`], over TLS.
 pub const TLS_CONNECTION: u64 = 64;
 
 /// What a handshake may cost that gets no further than its answer, in the clear. In KiB.
@@ -134,6 +140,11 @@ impl Victim {
     /// What it has in use now.
     pub fn usage(&self) -> Usage {
         usage(self.peer.pid())
+    }
+
+    /// How much more memory it has in use than before anybody connected, in KiB.
+    pub fn grown(&self) -> u64 {
+        self.usage().memory.saturating_sub(self.before.memory)
     }
 
     /// Writes a row of the table of attacks, and checks that the attack never cost more memory than `bound`, in KiB.

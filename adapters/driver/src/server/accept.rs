@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures::future::{AbortHandle, AbortRegistration, Abortable, BoxFuture};
-use npws_core::{AcceptId, Link, LinkConfig, PeerHeader, Rejection, Role};
+use npws_core::{AcceptId, ConnectionKey, Link, LinkConfig, PeerHeader, Rejection, Role};
 use tungstenite::protocol::WebSocketConfig;
 
 use super::Accepts;
@@ -39,6 +39,12 @@ pub(super) struct Begun {
     registration: AbortRegistration,
 }
 
+/// A connection that is in the pool.
+pub(super) struct Accepted {
+    pub(super) slot: Arc<Slot>,
+    pub(super) key: ConnectionKey,
+}
+
 impl Begun {
     /// Counts one more handshake from this address, unless the pool takes no more.
     pub(super) fn with<R: Runtime>(
@@ -59,22 +65,26 @@ impl Begun {
         shared.with(|state, now| state.machine.handle_accept_failed(now, self.id));
     }
 
-    /// Carries the handshake out, to its end or until it is aborted.
+    /// Carries the handshake out, to its end or until it is aborted. What it leads to is to be watched.
     pub(super) async fn run<R: Runtime>(
         self,
         shared: &Arc<Shared<Accepts<R>>>,
         address: Option<IpAddr>,
-        handshake: impl Future<Output = io::Result<()>>,
-    ) {
+        handshake: impl Future<Output = io::Result<Option<Accepted>>> + Unpin,
+    ) -> Option<Accepted> {
         let id = self.id;
         // An aborted handshake has ended in the machine already.
-        let Ok(outcome) = Abortable::new(handshake, self.registration).await else { return };
+        let outcome = Abortable::new(handshake, self.registration).await.ok()?;
         shared.driven.lock().remove(&id);
-        if let Err(error) = outcome {
-            let error = AcceptError::from(error);
-            tracing::debug!(?address, %error, "handshake failed");
-            shared.driven.remember(error);
-            shared.with(|state, now| state.machine.handle_accept_failed(now, id));
+        match outcome {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                let error = AcceptError::from(error);
+                tracing::debug!(?address, %error, "handshake failed");
+                shared.driven.remember(error);
+                shared.with(|state, now| state.machine.handle_accept_failed(now, id));
+                None
+            }
         }
     }
 }
@@ -100,13 +110,16 @@ impl<R: Runtime> Host<R> for Shared<Accepts<R>> {
         let shared = self.clone();
         self.runtime().spawn(async move {
             let id = begun.id;
-            let handshake = async {
+            // In memory of its own, which is free again when the connection is idle.
+            let handshake = Box::pin(async {
                 let socket = proxied(&shared, id, socket).await?;
                 let secured = || shared.with(|state, now| state.machine.handle_secured(now, id));
                 let arrival = shared.front().receive(socket, secured).await?;
                 answer(&shared, id, arrival).await
-            };
-            begun.run(&shared, address, handshake).await;
+            });
+            if let Some(Accepted { slot, key }) = begun.run(&shared, address, handshake).await {
+                watch(shared, slot, key).await;
+            }
         });
     }
 
@@ -134,7 +147,7 @@ pub(super) async fn answer<R: Runtime>(
     shared: &Arc<Shared<Accepts<R>>>,
     id: AcceptId,
     arrival: Arrival,
-) -> io::Result<()> {
+) -> io::Result<Option<Accepted>> {
     let plan = &shared.driven.plan;
     let peer = arrival.peer(plan.own.generation);
     let verdict = arrival.show(peer, |head| shared.with(|state, now| state.machine.handle_request(now, id, head)));
@@ -157,8 +170,5 @@ pub(super) async fn answer<R: Runtime>(
     let slot = Slot::new(connection_id, wire);
     let registered = slot.clone();
     let key = shared.with(|state, now| state.machine.handle_accepted(now, id, peer, registered));
-    if let Some(key) = key {
-        plan.runtime.spawn(watch(shared.clone(), slot, key));
-    }
-    Ok(())
+    Ok(key.map(|key| Accepted { slot, key }))
 }

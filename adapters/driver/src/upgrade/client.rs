@@ -9,7 +9,7 @@ use tungstenite::error::ProtocolError;
 use tungstenite::handshake::client::{Request, generate_key, generate_request};
 use tungstenite::http::header::{self, HeaderValue};
 use tungstenite::http::{self, HeaderMap, Uri};
-use tungstenite::protocol::WebSocketConfig;
+use tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::gate::Gate;
 
@@ -82,9 +82,12 @@ pub(crate) async fn upgrade(
     config: WebSocketConfig,
 ) -> Result<(WebSocketStream<Gate>, PeerHeader), UpgradeError> {
     gate.expect_head();
-    let (mut socket, response) = client_async_with_config(request.request, gate, Some(config)).await?;
-    let head = head_length(socket.get_ref().unsettled());
-    socket.get_mut().forget_first(head);
+    let (socket, response) = client_async_with_config(request.request, gate, Some(config)).await?;
+    let mut gate = socket.into_inner();
+    gate.forget_first(head_length(gate.unsettled()));
+    // Another one, since the first goes on for life with the buffer of its handshake, which is larger than configured.
+    let rest = gate.unsettled().to_vec();
+    let socket = WebSocketStream::from_partially_read(gate, rest, Role::Client, Some(config)).await;
     let answered = response.headers().get(PeerGeneration::HEADER).and_then(|value| value.to_str().ok());
     // An answer to what was not asked means nothing.
     let is_v2 = request.offer.generation == PeerGeneration::V2;

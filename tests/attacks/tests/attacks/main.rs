@@ -10,6 +10,7 @@ mod floods;
 mod frames;
 mod garbage;
 mod half_open_tls;
+mod idle;
 mod scanners;
 mod slowloris;
 

@@ -13,11 +13,12 @@ use npws_core::{AcceptId, Instant, Listener as Machine, Output, Rejection};
 use crate::clock::Clock;
 use crate::runtime::Runtime;
 use crate::server::Accepts;
-use crate::server::accept::{Begun, answer};
+use crate::server::accept::{Accepted, Begun, answer};
 use crate::server::accept_error::AcceptError;
 use crate::server::front::{Arrival, Front, read_proxy_header};
 use crate::server::listen::Host;
 use crate::shared::Shared;
+use crate::slot::watch;
 use crate::socket::Socket;
 use crate::sync::{Mutex, MutexGuard};
 
@@ -161,15 +162,18 @@ impl<R: Runtime> Host<R> for Entrance<R> {
         };
         let entrance = self.clone();
         self.runtime.spawn(async move {
-            let receiving = entrance.receive(id, socket);
+            let receiving = Box::pin(Abortable::new(entrance.receive(id, socket), registration));
             // An aborted handshake has ended in the machine already.
-            let Ok(received) = Abortable::new(receiving, registration).await else { return };
+            let Ok(received) = receiving.await else { return };
             match received {
                 Ok((pool, begun, arrival)) => {
                     // What the pool does with it is none of the listener's business, which may be closed meanwhile.
                     drop(entrance);
-                    let handshake = answer(&pool, begun.id, arrival);
-                    begun.run(&pool, address, handshake).await;
+                    let handshake = Box::pin(answer(&pool, begun.id, arrival));
+                    if let Some(Accepted { slot, key }) = begun.run(&pool, address, handshake).await {
+                        // On the runtime of the pool, which may outlive this one.
+                        pool.runtime().spawn(watch(pool.clone(), slot, key));
+                    }
                 }
                 Err(error) => {
                     tracing::debug!(?address, %error, "handshake failed");
