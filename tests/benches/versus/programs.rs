@@ -65,7 +65,7 @@ fn original() -> PathBuf {
 /// As this program is built, which is as its users build it.
 fn tunnel() -> PathBuf {
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["build", "--quiet", "--profile=bench", "--bin=npws-tunnel", "--target-dir"]).arg(target());
+    cargo.args(["build", "--quiet", "--profile=bench", "--package=npws-tunnel", "--target-dir"]).arg(target());
     run(cargo.current_dir(env!("CARGO_MANIFEST_DIR")), TUNNEL);
     target().join("release/npws-tunnel")
 }
