@@ -17,7 +17,7 @@ use core::str::FromStr;
 /// # Ok::<(), npws_core::ParseIdError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId([u8; 4]);
+pub struct ConnectionId(u32);
 
 impl ConnectionId {
     /// `00000000`, given to the first connection that a server pool registers, and only to one at a time.
@@ -26,7 +26,7 @@ impl ConnectionId {
     /// # use npws_core::ConnectionId;
     /// assert_eq!(ConnectionId::CONTROL.to_string(), "00000000");
     /// ```
-    pub const CONTROL: Self = Self([0; 4]);
+    pub const CONTROL: Self = Self(0);
 
     /// The ID with these bytes, in the order in which they travel.
     ///
@@ -36,7 +36,7 @@ impl ConnectionId {
     /// ```
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 4]) -> Self {
-        Self(bytes)
+        Self(u32::from_be_bytes(bytes))
     }
 
     /// The bytes in the order in which they travel.
@@ -47,7 +47,7 @@ impl ConnectionId {
     /// ```
     #[must_use]
     pub const fn to_bytes(self) -> [u8; 4] {
-        self.0
+        self.0.to_be_bytes()
     }
 
     /// Whether this is the [control ID](Self::CONTROL).
@@ -65,7 +65,7 @@ impl ConnectionId {
 
 impl fmt::Display for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", u32::from_be_bytes(self.0))
+        write!(f, "{:08x}", self.0)
     }
 }
 
@@ -82,7 +82,7 @@ impl FromStr for ConnectionId {
         if text.len() != 8 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(ParseIdError(()));
         }
-        u32::from_str_radix(text, 16).map(|id| Self(id.to_be_bytes())).map_err(|_| ParseIdError(()))
+        u32::from_str_radix(text, 16).map(Self).map_err(|_| ParseIdError(()))
     }
 }
 

@@ -29,6 +29,7 @@ mod early_data;
 mod error;
 mod group;
 mod id;
+mod keyed;
 mod link;
 mod peer;
 mod pool;

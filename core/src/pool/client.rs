@@ -66,7 +66,7 @@ impl<C> ClientPool<C> {
     /// ```
     pub fn new(config: ClientConfig, seed: u64, now: Instant) -> Result<Self, ConfigError> {
         config.validate()?;
-        let exchange = Exchange::new(Role::Client, config.pool.clone());
+        let exchange = Exchange::new(Role::Client, config.pool.clone(), seed);
         let side = Dialing {
             controller: Controller::new(config.policy, config.capacity.clone(), config.interval.clone()),
             backoff: Backoff::new(config.backoff.clone()),

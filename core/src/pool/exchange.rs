@@ -11,6 +11,7 @@ use super::registry::{ConnectionKey, Evicted, Registry, Standing};
 use super::tombstones::Tombstones;
 use super::waiters::{Progress, WaiterId, Waiters, Want};
 use super::{Output, Taken};
+use crate::keyed::Key;
 use crate::{CloseReason, ConnectionId, Instant, PeerHeader, PoolConfig, Role, TakeError};
 
 /// How far a pool's life has come.
@@ -40,14 +41,15 @@ pub(crate) struct Exchange<C> {
 }
 
 impl<C> Exchange<C> {
-    pub(super) fn new(role: Role, config: PoolConfig) -> Self {
+    pub(super) fn new(role: Role, config: PoolConfig, seed: u64) -> Self {
+        let key = Key::new(seed);
         Self {
             role,
             config,
             life: Life::Open,
-            registry: Registry::new(),
-            tombstones: Tombstones::default(),
-            waiters: Waiters::default(),
+            registry: Registry::new(&key),
+            tombstones: Tombstones::new(key.clone()),
+            waiters: Waiters::new(key),
             outputs: VecDeque::new(),
             is_announced: false,
             control_is_spent: false,

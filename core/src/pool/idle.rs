@@ -1,6 +1,7 @@
 //! Idle connections in the order in which they came, kept apart by who may take them.
 
-use alloc::collections::BTreeMap;
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, btree_map};
 use core::cmp::Ordering;
 
 use super::registry::ConnectionKey;
@@ -80,24 +81,64 @@ impl core::ops::Add for Sizes {
     }
 }
 
+/// Connections of one lane that came one after the other: their ages differ in the last bits only.
+#[derive(Debug)]
+struct Run {
+    /// A bit for each age.
+    present: u64,
+    ids: [ConnectionId; Self::LENGTH],
+}
+
+impl Run {
+    const LENGTH: usize = u64::BITS as usize;
+
+    /// Which run of its lane a connection of this age belongs to, and where it stands in that.
+    fn place(age: u64) -> (u64, usize) {
+        (age / u64::from(u64::BITS), (age % u64::from(u64::BITS)) as usize)
+    }
+
+    fn empty() -> Box<Self> {
+        Box::new(Self { present: 0, ids: [ConnectionId::CONTROL; Self::LENGTH] })
+    }
+
+    fn at(&self, run: u64, place: u32) -> Option<ConnectionKey> {
+        let id = *self.ids.get(place as usize)?;
+        Some(ConnectionKey { age: run * u64::from(u64::BITS) + u64::from(place), id })
+    }
+}
+
 /// The idle connections that can be handed out, each lane in the order in which they came, and the number of those that
 /// are held back.
 #[derive(Debug, Default)]
 pub(super) struct Idle {
-    order: BTreeMap<(Lane, u64), ConnectionId>,
+    /// By lane and run. None is empty.
+    order: BTreeMap<(Lane, u64), Box<Run>>,
     held: Sizes,
     sizes: Sizes,
 }
 
 impl Idle {
     pub(super) fn insert(&mut self, lane: Lane, key: ConnectionKey) {
-        self.order.insert((lane, key.age), key.id);
+        let (run, place) = Run::place(key.age);
+        let run = self.order.entry((lane, run)).or_insert_with(Run::empty);
+        run.present |= 1 << place;
+        run.ids[place] = key.id;
         self.sizes.add(lane);
     }
 
     pub(super) fn remove(&mut self, lane: Lane, key: ConnectionKey) {
-        mutation!(HeadPopOnTakeById => return self.order.pop_first().map_or((), |_| self.sizes.subtract(lane)));
-        self.order.remove(&(lane, key.age));
+        mutation!(HeadPopOnTakeById => return self.unlink(lane, self.oldest(lane).unwrap_or(key)));
+        self.unlink(lane, key);
+    }
+
+    fn unlink(&mut self, lane: Lane, key: ConnectionKey) {
+        let (run, place) = Run::place(key.age);
+        if let Some(found) = self.order.get_mut(&(lane, run)) {
+            found.present &= !(1 << place);
+            if found.present == 0 {
+                self.order.remove(&(lane, run));
+            }
+        }
         self.sizes.subtract(lane);
     }
 
@@ -110,12 +151,14 @@ impl Idle {
     }
 
     pub(super) fn contains(&self, lane: Lane, key: ConnectionKey) -> bool {
-        self.order.get(&(lane, key.age)) == Some(&key.id)
+        let (run, place) = Run::place(key.age);
+        let found = self.order.get(&(lane, run));
+        found.is_some_and(|run| run.present & (1 << place) != 0 && run.ids[place] == key.id)
     }
 
     /// How many can be handed out.
     pub(super) fn available(&self) -> usize {
-        self.order.len()
+        self.sizes.total()
     }
 
     /// How many there are in each lane, those that are held back among them.
@@ -129,15 +172,17 @@ impl Idle {
     }
 
     fn oldest(&self, lane: Lane) -> Option<ConnectionKey> {
-        self.lane(lane).next()
+        let ((_, number), run) = self.runs(lane).next()?;
+        run.at(*number, run.present.trailing_zeros())
     }
 
     fn newest(&self, lane: Lane) -> Option<ConnectionKey> {
-        self.lane(lane).next_back()
+        let ((_, number), run) = self.runs(lane).next_back()?;
+        run.at(*number, u64::BITS - 1 - run.present.leading_zeros())
     }
 
-    fn lane(&self, lane: Lane) -> impl DoubleEndedIterator<Item = ConnectionKey> + '_ {
-        self.order.range((lane, 0)..=(lane, u64::MAX)).map(|(&(_, age), &id)| ConnectionKey { age, id })
+    fn runs(&self, lane: Lane) -> btree_map::Range<'_, (Lane, u64), Box<Run>> {
+        self.order.range((lane, 0)..=(lane, u64::MAX))
     }
 
     /// The newest on the client, the oldest on the server: two ends that both take next rarely meet.

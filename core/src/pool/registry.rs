@@ -1,14 +1,18 @@
 //! The connections of a pool: one map by ID, one index by age.
 
 mod consistency;
+mod taken;
 
-use alloc::collections::btree_map::Entry as Slot;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
+use hashbrown::hash_map::Entry as Slot;
+
+use self::taken::InUse;
 use super::idle::{Idle, Lane};
 use super::waiters::WaiterId;
+use crate::keyed::{Key, KeyedMap};
 use crate::{CloseReason, ConnectionId, Instant, PeerGeneration};
 
 /// One registered connection, told apart from an earlier or later one with the same ID.
@@ -94,12 +98,12 @@ pub(super) struct Evicted<C> {
 
 #[derive(Debug)]
 pub(super) struct Registry<C> {
-    by_id: BTreeMap<ConnectionId, Entry<C>>,
+    by_id: KeyedMap<ConnectionId, Entry<C>>,
     pub(super) idle: Idle,
     /// What the peer took and nobody is offered, in the order in which it did.
     acceptable: BTreeMap<u64, ConnectionKey>,
     retained: BTreeSet<(Instant, ConnectionKey)>,
-    taken: BTreeSet<(ConnectionId, u64)>,
+    taken: InUse,
     /// The addresses of connections that left, taken or not, until somebody asks.
     departed: Vec<IpAddr>,
     closed_by: BTreeMap<CloseReason, u64>,
@@ -114,13 +118,13 @@ pub(super) struct Registry<C> {
 }
 
 impl<C> Registry<C> {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(key: &Key) -> Self {
         Self {
-            by_id: BTreeMap::new(),
+            by_id: KeyedMap::with_hasher(key.clone()),
             idle: Idle::default(),
             acceptable: BTreeMap::new(),
             retained: BTreeSet::new(),
-            taken: BTreeSet::new(),
+            taken: InUse::new(key.clone()),
             departed: Vec::new(),
             closed_by: BTreeMap::new(),
             offered: 0,
@@ -195,7 +199,7 @@ impl<C> Registry<C> {
     }
 
     pub(super) fn is_taken(&self, id: ConnectionId) -> bool {
-        self.taken.range((id, 0)..=(id, u64::MAX)).next().is_some()
+        self.taken.contains_id(id)
     }
 
     /// What the peer has taken and nobody here is offered, first taken first.
@@ -308,14 +312,14 @@ impl<C> Registry<C> {
 
     pub(super) fn take(&mut self, key: ConnectionKey) -> Option<(C, PeerGeneration)> {
         let entry = self.remove(key)?;
-        self.taken.insert((key.id, key.age));
+        self.taken.insert(key);
         self.taken_total += 1;
         Some((entry.connection, entry.peer))
     }
 
     /// A taken connection is no more; says whether it was known as taken.
     pub(super) fn release(&mut self, key: ConnectionKey) -> bool {
-        self.taken.remove(&(key.id, key.age))
+        self.taken.remove(key)
     }
 
     /// Whether a connection that came after the first `seasoned` ended idle, and not by our own will.

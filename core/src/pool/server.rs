@@ -59,7 +59,7 @@ impl<C, I: IdSource> ServerPool<C, I> {
     /// ```
     pub fn new(config: ServerConfig, ids: I, seed: u64) -> Result<Self, ConfigError> {
         config.validate()?;
-        let exchange = Exchange::new(Role::Server, config.pool.clone());
+        let exchange = Exchange::new(Role::Server, config.pool.clone(), seed);
         let side = Accepting {
             ids: Ids::new(ids, config.control_id),
             jitter: Jitter::new(seed),

@@ -1,19 +1,24 @@
 //! IDs that cannot be taken any more, and why.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::VecDeque;
 
+use crate::keyed::{Key, KeyedMap};
 use crate::{CloseReason, ConnectionId, Instant};
 
 /// Older tombstones are dropped early rather than let a churning peer grow the pool's memory.
 const MAX_TOMBSTONES: usize = 65_536;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tombstones {
-    by_id: BTreeMap<ConnectionId, (Instant, CloseReason)>,
+    by_id: KeyedMap<ConnectionId, (Instant, CloseReason)>,
     burials: VecDeque<(Instant, ConnectionId)>,
 }
 
 impl Tombstones {
+    pub(super) fn new(key: Key) -> Self {
+        Self { by_id: KeyedMap::with_hasher(key), burials: VecDeque::new() }
+    }
+
     /// Remembers until `until` why `id` cannot be taken any more.
     pub(super) fn bury(&mut self, now: Instant, id: ConnectionId, reason: CloseReason, until: Instant) {
         self.by_id.insert(id, (until, reason));

@@ -1,8 +1,9 @@
 //! Pending takes, first come first served.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 
 use super::registry::ConnectionKey;
+use crate::keyed::{Key, KeyedMap};
 use crate::{ConnectionId, Instant, TakeError};
 
 /// One pending `take`, `take_next` or `accept`. It ends in exactly one outcome: completed or cancelled.
@@ -42,9 +43,9 @@ struct Waiter {
     progress: Progress,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Waiters {
-    all: BTreeMap<WaiterId, Waiter>,
+    all: KeyedMap<WaiterId, Waiter>,
     by_id: BTreeSet<(ConnectionId, WaiterId)>,
     next: BTreeSet<WaiterId>,
     claimed: BTreeSet<WaiterId>,
@@ -53,6 +54,17 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
+    pub(super) fn new(key: Key) -> Self {
+        Self {
+            all: KeyedMap::with_hasher(key),
+            by_id: BTreeSet::new(),
+            next: BTreeSet::new(),
+            claimed: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            issued: 0,
+        }
+    }
+
     /// Whose outcome is known already stands in no queue.
     pub(super) fn add(&mut self, want: Want, deadline: Instant, progress: Progress) -> WaiterId {
         let waiter = WaiterId(self.issued);
