@@ -51,6 +51,7 @@ macro_rules! conformance {
                 a_peer_that_stops_answering_is_evicted_at_both_ends
                 a_peer_that_answers_is_kept
                 a_close_by_the_peer_is_noticed_with_its_code
+                what_the_kernel_knows_to_be_over_is_not_handed_out
                 a_dropped_pool_is_noticed_by_its_peer
                 a_server_that_dies_and_comes_back_is_found_again;
             keepalive:

@@ -71,15 +71,16 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Takes `wire`, which has been established as `id`. `guard` is dropped when the connection is no more.
+    /// Takes `wire`, which has been established as `id`, now. `guard` is dropped when the connection is no more.
     pub(crate) fn new(
         mut wire: Box<Wire>,
         id: ConnectionId,
         clock: Clock,
         close_timeout: Duration,
+        now: npws_core::Instant,
         guard: Box<dyn Send + Sync>,
     ) -> Self {
-        wire.take(clock.now());
+        wire.take(now);
         let tls = wire.tls_info();
         Self {
             wire,

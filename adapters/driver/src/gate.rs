@@ -78,6 +78,10 @@ impl Gate {
         &self.transport
     }
 
+    pub(crate) fn transport_mut(&mut self) -> &mut Transport {
+        &mut self.transport
+    }
+
     /// How many bytes have arrived in all.
     pub(crate) fn arrived(&self) -> u64 {
         self.arrived

@@ -19,6 +19,7 @@ mod pool;
 mod proxy;
 mod read_ahead;
 mod runtime;
+mod sentinel;
 mod server;
 mod settings;
 mod shared;

@@ -53,6 +53,10 @@ impl<S> ReadAhead<S> {
         &self.inner
     }
 
+    pub(crate) fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
     /// Whether to read ahead from now on. Whoever reads no more than a limit wants nothing held beyond it.
     pub(crate) fn set_on(&mut self, is_on: bool) {
         self.is_on = is_on;

@@ -13,6 +13,7 @@ use npws_core::{CloseReason, Instant, Output, Pool as Machine, Side, WaiterId};
 use crate::clock::Clock;
 use crate::link_timers::LinkTimers;
 use crate::runtime::Background;
+use crate::sentinel::Sentinel;
 use crate::slot::Slot;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -39,6 +40,7 @@ pub(crate) struct Shared<D: Driven> {
     pub(crate) gauges: Gauges,
     pub(crate) timer: AtomicWaker,
     pub(crate) link_timers: LinkTimers,
+    pub(crate) sentinel: Sentinel,
     pub(crate) close_timeout: Duration,
     pub(crate) max_staleness: Option<Duration>,
     pub(crate) driven: D,
@@ -101,6 +103,7 @@ impl<D: Driven> Shared<D> {
             gauges,
             timer: AtomicWaker::new(),
             link_timers: LinkTimers::default(),
+            sentinel: Sentinel::new(),
             close_timeout,
             max_staleness,
             driven,

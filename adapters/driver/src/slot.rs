@@ -11,32 +11,69 @@ use npws_core::{CloseReason, ConnectionId, ConnectionKey, Instant, Pool as Machi
 use crate::clock::Clock;
 use crate::link_timers::Alarm;
 use crate::runtime::Background;
+use crate::sentinel::Sentinel;
 use crate::shared::{Driven, Shared};
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 use crate::wire::{WatchEvent, Wire};
 
 /// What the machine holds for a connection. Taking moves the connection out; its watcher then ends by itself.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    id: ConnectionId,
     bell: Arc<Bell>,
     state: Mutex<State>,
 }
 
-/// What the socket wakes, whoever asked it last.
-#[derive(Debug, Default)]
+/// What the socket wakes, whoever asked it last, and whether there is anything to be looked at.
+#[derive(Debug)]
 struct Bell {
+    id: ConnectionId,
+    /// Whether it rang since somebody looked.
+    has_rung: AtomicBool,
+    /// Whether the pool's sentinel will tell of the next that comes to the socket.
+    is_posted: AtomicBool,
     watcher: AtomicWaker,
 }
 
 impl Bell {
+    /// Nobody has looked yet.
+    fn new(id: ConnectionId) -> Arc<Self> {
+        let (has_rung, is_posted) = (AtomicBool::new(true), AtomicBool::new(false));
+        Arc::new(Self { id, has_rung, is_posted, watcher: AtomicWaker::new() })
+    }
+
     fn ring(&self) {
+        self.has_rung.store(true, Ordering::Release);
         self.watcher.wake();
+    }
+
+    /// Whether neither the runtime nor the sentinel had anything to tell since somebody looked.
+    fn is_quiet(&self) -> bool {
+        self.is_posted.load(Ordering::Acquire) && !self.has_rung.load(Ordering::Acquire)
+    }
+
+    /// Has `sentinel` tell of what comes to the socket, if it does not already. The next look is at what has come.
+    fn post(&self, wire: &mut Wire, sentinel: &Sentinel) {
+        // Said before it is so: what the sentinel tells meanwhile takes it back.
+        if self.is_posted.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if wire.post(sentinel, self.id) {
+            wire.ask_kernel();
+        } else {
+            self.is_posted.store(false, Ordering::Release);
+        }
     }
 
     /// Sees what happens on `wire`, and rings for what happens from now on.
     fn look(self: &Arc<Self>, wire: &mut Wire, now: Instant) -> Poll<WatchEvent> {
-        wire.poll_watch(&mut Context::from_waker(&Waker::from(Arc::clone(self))), now)
+        // Acquires what was done before the last ring, which is looked at now and does not ring again.
+        self.has_rung.swap(false, Ordering::AcqRel);
+        let polled = wire.poll_watch(&mut Context::from_waker(&Waker::from(Arc::clone(self))), now);
+        if polled.is_ready() {
+            self.has_rung.store(true, Ordering::Release);
+        }
+        polled
     }
 }
 
@@ -68,11 +105,17 @@ pub(crate) enum Handover {
 }
 
 impl State {
-    fn look(&mut self, bell: &Arc<Bell>, now: Instant, max_staleness: Option<Duration>) -> Handover {
+    fn look(&mut self, bell: &Arc<Bell>, now: Instant, told_all: bool, max_staleness: Option<Duration>) -> Handover {
         let closed = |reason| Handover::Event(WatchEvent::Closed(reason));
         let Some(mut wire) = self.wire.take() else { return closed(CloseReason::Taken) };
-        // Although nothing may have rung: the socket can know of an end that the runtime has not come to yet.
-        let found = bell.look(&mut wire, now);
+        let is_due = wire.poll_timeout().is_some_and(|due| due <= now);
+        let found = if told_all && bell.is_quiet() && !is_due {
+            Poll::Pending
+        } else {
+            // Although nothing may have rung: the socket can know of an end that the runtime has not come to yet.
+            wire.ask_kernel();
+            bell.look(&mut wire, now)
+        };
         let handover = match (found, wire.death()) {
             (Poll::Ready(event), _) => Handover::Event(event),
             (Poll::Pending, Some(reason)) => closed(reason),
@@ -87,11 +130,17 @@ impl State {
 impl Slot {
     /// A connection whose ID step is done.
     pub(crate) fn new(id: ConnectionId, wire: Box<Wire>) -> Arc<Self> {
-        Arc::new(Self { id, bell: Arc::default(), state: Mutex::new(State { wire: Some(wire), armed: None }) })
+        Arc::new(Self { bell: Bell::new(id), state: Mutex::new(State { wire: Some(wire), armed: None }) })
     }
 
     pub(crate) fn id(&self) -> ConnectionId {
-        self.id
+        self.bell.id
+    }
+
+    /// The pool's sentinel told of it. Its watcher will hear of that from the runtime.
+    pub(crate) fn tell(&self) {
+        self.bell.is_posted.store(false, Ordering::Release);
+        self.bell.has_rung.store(true, Ordering::Release);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -100,9 +149,10 @@ impl Slot {
 
     /// Looks at the connection one last time, since its watcher may not have run yet, and moves it out if it lives.
     ///
-    /// With `max_staleness`, not one of a v2 peer that has not been heard of for longer.
-    pub(crate) fn hand_over(&self, now: Instant, max_staleness: Option<Duration>) -> Handover {
-        let handover = self.lock().look(&self.bell, now, max_staleness);
+    /// It need not be touched if the sentinel has `told_all` and nothing of it. With `max_staleness`, not one of a v2
+    /// peer that has not been heard of for longer.
+    pub(crate) fn hand_over(&self, now: Instant, told_all: bool, max_staleness: Option<Duration>) -> Handover {
+        let handover = self.lock().look(&self.bell, now, told_all, max_staleness);
         // Its watcher has more to do, unless it is over: then whoever takes need not wait for it to be woken.
         if !matches!(handover, Handover::Alive(_)) {
             self.bell.ring();
@@ -181,6 +231,7 @@ fn poll_watch<D: Driven>(shared: &Shared<D>, slot: &Arc<Slot>, cx: &mut Context<
         }
         return Poll::Ready(None);
     };
+    slot.bell.post(wire, &shared.sentinel);
     let polled = slot.bell.look(wire, now);
     if polled.is_ready() {
         return polled.map(Some);
@@ -245,7 +296,7 @@ mod tests {
         let (taken, _far) = watched(&shared);
         let (closed, _far) = watched(&shared);
         assert!(shared.link_timers.first().is_some());
-        assert!(matches!(taken.hand_over(shared.clock.now(), None), Handover::Alive(_)));
+        assert!(matches!(taken.hand_over(shared.clock.now(), false, None), Handover::Alive(_)));
         closed.dispose(&*shared.background, &shared.clock, shared.close_timeout);
         for slot in [taken, closed] {
             assert_eq!(poll(&shared, &slot), Poll::Ready(None));

@@ -7,6 +7,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures::{AsyncRead, AsyncWrite};
+use npws_core::ConnectionId;
+
+use crate::sentinel::Sentinel;
 
 /// A byte stream that a connection can run over. Every type with these traits is one.
 ///
@@ -21,6 +24,19 @@ pub trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Io for T {}
 
+/// A socket of the runtime's, whose kernel can be asked what the runtime has not come to yet.
+pub(crate) trait Tcp: Io {
+    /// Has `sentinel` tell once, as `id`, that something has come. Says whether it will.
+    fn post(&self, sentinel: &Sentinel, id: ConnectionId) -> bool;
+    /// The next read asks the kernel.
+    fn ask_kernel(&mut self);
+}
+
+enum Stream {
+    Tcp(Box<dyn Tcp>),
+    Other(Box<dyn Io>),
+}
+
 /// A byte stream and, where it has some, its addresses.
 ///
 /// ```
@@ -31,7 +47,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Io for T {}
 /// assert_eq!(socket.peer_addr(), Some(([192, 0, 2, 1], 8443).into()));
 /// ```
 pub struct Socket {
-    io: Box<dyn Io>,
+    stream: Stream,
     local: Option<SocketAddr>,
     peer: Option<SocketAddr>,
     /// What was read and is to be read again.
@@ -48,7 +64,15 @@ impl Socket {
     /// ```
     #[must_use]
     pub fn new(io: impl Io + 'static) -> Self {
-        Self { io: Box::new(io), local: None, peer: None, unread: Vec::new() }
+        Self::over(Stream::Other(Box::new(io)))
+    }
+
+    pub(crate) fn tcp(socket: impl Tcp + 'static) -> Self {
+        Self::over(Stream::Tcp(Box::new(socket)))
+    }
+
+    fn over(stream: Stream) -> Self {
+        Self { stream, local: None, peer: None, unread: Vec::new() }
     }
 
     /// The same stream with these addresses, which [`Connection`](crate::Connection) then tells.
@@ -93,6 +117,25 @@ impl Socket {
         self.peer = Some(peer);
     }
 
+    /// Has `sentinel` tell once, as `id`, that something has come. Says whether it will.
+    pub(crate) fn post(&self, sentinel: &Sentinel, id: ConnectionId) -> bool {
+        matches!(&self.stream, Stream::Tcp(tcp) if tcp.post(sentinel, id))
+    }
+
+    /// The next read gives what the kernel has, even if the runtime does not know yet.
+    pub(crate) fn ask_kernel(&mut self) {
+        if let Stream::Tcp(tcp) = &mut self.stream {
+            tcp.ask_kernel();
+        }
+    }
+
+    fn io(&mut self) -> Pin<&mut dyn Io> {
+        match &mut self.stream {
+            Stream::Tcp(tcp) => Pin::new(&mut **tcp),
+            Stream::Other(io) => Pin::new(&mut **io),
+        }
+    }
+
     /// Puts `bytes`, which were read, in front of what is still to come.
     pub(crate) fn unread(&mut self, bytes: Vec<u8>) {
         self.unread = bytes;
@@ -120,7 +163,7 @@ impl AsyncRead for Socket {
         if !self.unread.is_empty() {
             return Poll::Ready(Ok(self.read_again(buf)));
         }
-        Pin::new(&mut self.io).poll_read(cx, buf)
+        self.io().poll_read(cx, buf)
     }
 
     fn poll_read_vectored(
@@ -132,13 +175,13 @@ impl AsyncRead for Socket {
             let first = bufs.iter_mut().find(|buf| !buf.is_empty());
             return Poll::Ready(Ok(first.map_or(0, |buf| self.read_again(buf))));
         }
-        Pin::new(&mut self.io).poll_read_vectored(cx, bufs)
+        self.io().poll_read_vectored(cx, bufs)
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        self.io().poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -146,14 +189,14 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        self.io().poll_write_vectored(cx, bufs)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        self.io().poll_flush(cx)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_close(cx)
+        self.io().poll_close(cx)
     }
 }

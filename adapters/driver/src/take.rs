@@ -8,6 +8,7 @@ use std::time::Duration;
 use npws_core::{ConnectionKey, Instant, Pool as Machine, Side, TakeError, WaiterId};
 
 use crate::connection::Connection;
+use crate::sentinel::Sentinel;
 use crate::shared::{Driven, Shared, State};
 use crate::slot::{Handover, Slot, report};
 use crate::wire::{WatchEvent, Wire};
@@ -31,7 +32,7 @@ pub(crate) async fn take<D: Driven>(
     let max_staleness = shared.max_staleness.filter(|_| kind == Kind::Next);
     let (waiter, at_once) = shared.with(|state, now| {
         let waiter = begin(&mut state.machine, now);
-        (waiter, attempt(state, now, waiter, max_staleness))
+        (waiter, attempt(state, &shared.sentinel, now, waiter, max_staleness))
     });
     let mut pending = Pending { shared, waiter: Some(waiter) };
     let outcome = match at_once {
@@ -39,19 +40,27 @@ pub(crate) async fn take<D: Driven>(
         None => poll_fn(|cx| poll(shared, waiter, max_staleness, cx)).await,
     };
     pending.waiter = None;
-    let (key, slot, mut wire) = outcome?;
+    let Found { now, key, slot, mut wire } = outcome?;
     if kind == Kind::Next {
-        wire.announce(shared.clock.now());
+        wire.announce(now);
         // What the socket does not take at once leaves with the first read or write.
         let _ = wire.poll_flush(&mut Context::from_waker(Waker::noop()));
     }
     tracing::debug!(id = %key.id(), "connection taken");
     let release = Release { shared: shared.clone(), slot, key };
-    Ok(Connection::new(wire, key.id(), shared.clock.clone(), shared.close_timeout, Box::new(release)))
+    Ok(Connection::new(wire, key.id(), shared.clock.clone(), shared.close_timeout, now, Box::new(release)))
+}
+
+/// A connection that was alive.
+struct Found {
+    now: Instant,
+    key: ConnectionKey,
+    slot: Arc<Slot>,
+    wire: Box<Wire>,
 }
 
 /// What a take ends with.
-type Outcome = Result<(ConnectionKey, Arc<Slot>, Box<Wire>), TakeError>;
+type Outcome = Result<Found, TakeError>;
 
 fn poll<D: Driven>(
     shared: &Arc<Shared<D>>,
@@ -59,7 +68,7 @@ fn poll<D: Driven>(
     max_staleness: Option<Duration>,
     cx: &mut Context<'_>,
 ) -> Poll<Outcome> {
-    shared.with(|state, now| match attempt(state, now, waiter, max_staleness) {
+    shared.with(|state, now| match attempt(state, &shared.sentinel, now, waiter, max_staleness) {
         Some(outcome) => {
             state.wakers.remove(&waiter);
             Poll::Ready(outcome)
@@ -74,6 +83,7 @@ fn poll<D: Driven>(
 /// The waiter's outcome, if there is one by now.
 fn attempt<S: Side<Arc<Slot>>>(
     state: &mut State<S>,
+    sentinel: &Sentinel,
     now: Instant,
     waiter: WaiterId,
     max_staleness: Option<Duration>,
@@ -81,12 +91,13 @@ fn attempt<S: Side<Arc<Slot>>>(
     // Ends: each turn either returns or takes the offered connection's standing one step further.
     let mut staleness = max_staleness;
     while let Some((key, slot)) = state.machine.offered(waiter) {
+        let told_all = sentinel.ask(|id| state.machine.registered(id).into_iter().for_each(|slot| slot.tell()));
         let slot = slot.clone();
-        match slot.hand_over(now, staleness.take()) {
+        match slot.hand_over(now, told_all, staleness.take()) {
             Handover::Alive(wire) => {
                 let completed = state.machine.complete(now, waiter);
                 debug_assert!(matches!(completed, Some(Ok(_))), "an offer is there to be completed");
-                return Some(Ok((key, slot, wire)));
+                return Some(Ok(Found { now, key, slot, wire }));
             }
             Handover::Stale if state.machine.handle_stale(now, key) => {
                 staleness = max_staleness;

@@ -1,15 +1,18 @@
 //! TCP sockets: what is set on each, and how they are closed.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::{AsyncRead, AsyncWrite};
+use npws_core::ConnectionId;
 use socket2::{SockRef, TcpKeepalive};
 
 use crate::runtime::Runtime;
+use crate::sentinel::Sentinel;
+use crate::socket::Tcp;
 
 /// TCP options of a pool's sockets.
 ///
@@ -60,17 +63,44 @@ impl TcpOptions {
 
 /// A runtime's TCP socket that says at its close that no more bytes come. Those of async-io and async-std only flush,
 /// and a peer that was promised the end of the connection would wait for it.
-pub(crate) struct TcpSocket<R: Runtime>(pub(crate) R::Stream);
+pub(crate) struct TcpSocket<R: Runtime> {
+    stream: R::Stream,
+    /// Whether to read what the runtime may not have come to yet.
+    asks_kernel: bool,
+}
+
+impl<R: Runtime> TcpSocket<R> {
+    pub(crate) fn new(stream: R::Stream) -> Self {
+        Self { stream, asks_kernel: false }
+    }
+}
+
+impl<R: Runtime> Tcp for TcpSocket<R> {
+    fn post(&self, sentinel: &Sentinel, id: ConnectionId) -> bool {
+        sentinel.post(&R::socket(&self.stream), id)
+    }
+
+    fn ask_kernel(&mut self) {
+        self.asks_kernel = true;
+    }
+}
 
 impl<R: Runtime> AsyncRead for TcpSocket<R> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_read(cx, buf)
+        if self.asks_kernel {
+            match (&*R::socket(&self.stream)).read(buf) {
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+                read => return Poll::Ready(read),
+            }
+            self.asks_kernel = false;
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
 impl<R: Runtime> AsyncWrite for TcpSocket<R> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, buf)
+        Pin::new(&mut self.stream).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -78,16 +108,16 @@ impl<R: Runtime> AsyncWrite for TcpSocket<R> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, bufs)
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.0).poll_flush(cx))?;
-        match R::socket(&self.0).shutdown(Shutdown::Write) {
+        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        match R::socket(&self.stream).shutdown(Shutdown::Write) {
             // The peer has ended it already.
             Err(error) if error.kind() == io::ErrorKind::NotConnected => Poll::Ready(Ok(())),
             closed => Poll::Ready(closed),

@@ -35,6 +35,13 @@ impl Transport {
         }
     }
 
+    pub(crate) fn socket_mut(&mut self) -> &mut Socket {
+        match self {
+            Self::Plain(stream) => stream.get_mut(),
+            Self::Tls(stream) => stream.get_mut().0.get_mut(),
+        }
+    }
+
     /// Whether to read ahead from now on.
     pub(crate) fn set_read_ahead(&mut self, is_on: bool) {
         match self {

@@ -23,6 +23,7 @@ use tungstenite::{Error, Message};
 use self::replay::Replay;
 use crate::early_data::Share;
 use crate::gate::Gate;
+use crate::sentinel::Sentinel;
 use crate::tls::TlsInfo;
 
 /// What an unfinished message may cost beyond the early data limit: its header, and control frames in front of it.
@@ -177,6 +178,16 @@ impl Wire {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Has `sentinel` tell once, as `id`, that something has come. Says whether it will.
+    pub(crate) fn post(&self, sentinel: &Sentinel, id: ConnectionId) -> bool {
+        self.socket.get_ref().transport().socket().post(sentinel, id)
+    }
+
+    /// The next poll sees what the kernel has, even if the runtime does not know yet.
+    pub(crate) fn ask_kernel(&mut self) {
+        self.socket.get_mut().transport_mut().socket_mut().ask_kernel();
     }
 
     /// When to poll again if nothing happens before.

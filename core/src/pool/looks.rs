@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use super::{ConnectionKey, Pool, Side};
-use crate::{CloseReason, Instant};
+use crate::{CloseReason, ConnectionId, Instant};
 
 impl<C, S: Side<C>> Pool<C, S> {
     /// What the driver registered under `key`, while the pool has it.
@@ -25,6 +25,19 @@ impl<C, S: Side<C>> Pool<C, S> {
     #[must_use]
     pub fn connection(&self, key: ConnectionKey) -> Option<&C> {
         self.exchange.registry.connection(key)
+    }
+
+    /// What the driver registered under `id`, while the pool has it.
+    ///
+    /// ```
+    /// # use npws_core::{ClientConfig, ClientPool, ConnectionId, Instant};
+    /// let pool = ClientPool::<&str>::new(ClientConfig::default(), 1, Instant::ZERO)?;
+    /// assert_eq!(pool.registered(ConnectionId::CONTROL), None);
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn registered(&self, id: ConnectionId) -> Option<&C> {
+        self.connection(self.exchange.registry.registered(id)?)
     }
 
     /// An offered connection was not proved alive within [`max_staleness`](crate::PoolConfig::max_staleness): holds it

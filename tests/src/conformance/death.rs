@@ -1,10 +1,12 @@
 //! Peers and paths that die while a connection is idle.
 
-use npws::CloseReason;
+use std::time::Duration;
+
+use npws::{ClientTls, CloseReason, ServerTls, TakeError};
 
 use crate::pools::{NEVER, bind, client, closed_by, filled, pair, server, take_pair, talk, tls};
 use crate::relay::Relay;
-use crate::testbed::{Testbed, ms, thread, until};
+use crate::testbed::{SOON, Testbed, ms, thread, until};
 use crate::v1_peer::{V1Client, V1Server};
 
 pub async fn a_cut_path_under_tls_is_noticed_and_refilled<R: Testbed>() {
@@ -22,6 +24,27 @@ pub async fn a_cut_path_under_tls_is_noticed_and_refilled<R: Testbed>() {
     for _ in 0..COUNT {
         let (mut accepted, mut dialed) = take_pair(&server, &client).await;
         talk(&mut accepted, &mut dialed).await;
+    }
+}
+
+/// The other end goes and the take comes before any task or reactor has had its turn. Rarely the system itself is late.
+pub async fn what_the_kernel_knows_to_be_over_is_not_handed_out<R: Testbed>() {
+    const COUNT: usize = 100;
+    let (server_tls, client_tls) = tls();
+    for (server_tls, client_tls) in [(server_tls, client_tls), (ServerTls::plain(), ClientTls::plain())] {
+        let (server, address) = bind(server::<R>().v2(false).control_id(false).tls(server_tls)).await;
+        let client = client::<R>(address, COUNT).interval(NEVER..=NEVER).v2(false).tls(client_tls).connect().unwrap();
+        filled(&server, &client, COUNT).await;
+        let mut dead = 0;
+        for _ in 0..COUNT {
+            let (id, accepted) = server.take_next(SOON).await.unwrap();
+            drop(accepted);
+            match client.take(id, Duration::ZERO).await {
+                Ok(_) => dead += 1,
+                Err(error) => assert!(matches!(error, TakeError::Gone(_)), "{error}"),
+            }
+        }
+        assert!(dead <= COUNT / 20, "{dead} of {COUNT} were handed out although they were over");
     }
 }
 

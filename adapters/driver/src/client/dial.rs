@@ -122,7 +122,7 @@ impl<R: Runtime> Plan<R> {
         let stream = self.runtime.connect(address).await?;
         self.tcp.apply(R::socket(&stream))?;
         let local = R::socket(&stream).local_addr().ok().and_then(|address| address.as_socket());
-        Ok(Socket::new(TcpSocket::<R>(stream)).with_addrs(local, Some(address)))
+        Ok(Socket::tcp(TcpSocket::<R>::new(stream)).with_addrs(local, Some(address)))
     }
 }
 

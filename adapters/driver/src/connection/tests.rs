@@ -20,7 +20,14 @@ use crate::testing::{
 };
 
 fn connection(wire: crate::wire::Wire) -> Connection {
-    Connection::new(Box::new(wire), ID, TestTime::new().clock(), Duration::from_secs(1), Box::new(()))
+    Connection::new(
+        Box::new(wire),
+        ID,
+        TestTime::new().clock(),
+        Duration::from_secs(1),
+        npws_core::Instant::ZERO,
+        Box::new(()),
+    )
 }
 
 /// A client's connection and the raw end of its peer, which has sent `early` behind the ID.
@@ -291,8 +298,14 @@ fn the_guard_goes_with_the_connection() {
     let (wire, _far) = established_client(PeerGeneration::V1, LinkConfig::default());
     let guard = Arc::new(());
     let watched = Arc::downgrade(&guard);
-    let connection =
-        Connection::new(Box::new(wire), ID, TestTime::new().clock(), Duration::from_secs(1), Box::new(guard));
+    let connection = Connection::new(
+        Box::new(wire),
+        ID,
+        TestTime::new().clock(),
+        Duration::from_secs(1),
+        npws_core::Instant::ZERO,
+        Box::new(guard),
+    );
     assert_eq!(watched.strong_count(), 1);
     let socket = smol::block_on(connection.into_websocket()).unwrap();
     assert_eq!(watched.strong_count(), 1);

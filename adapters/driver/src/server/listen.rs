@@ -57,7 +57,7 @@ pub(super) async fn serve_listener<R: Runtime>(host: Arc<impl Host<R>>, listener
                 // A peer that is gone already makes this fail, and its handshake will say so.
                 let _ = host.front().tcp.apply(R::socket(&stream));
                 let local = R::socket(&stream).local_addr().ok().and_then(|address| address.as_socket());
-                host.begin(Socket::new(TcpSocket::<R>(stream)).with_addrs(local, Some(peer)));
+                host.begin(Socket::tcp(TcpSocket::<R>::new(stream)).with_addrs(local, Some(peer)));
             }
             Err(error) => pause(&host, &error).await,
         }
