@@ -6,7 +6,7 @@ use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
@@ -18,17 +18,19 @@ use socket2::SockRef;
 /// So many polls without a pause are a task that wakes itself for ever.
 const MOST_POLLS: usize = 1_000_000;
 
-type Queue = Arc<Mutex<VecDeque<Arc<Task>>>>;
+type Queue = Mutex<VecDeque<Arc<Task>>>;
 
 struct Task {
     future: Mutex<Option<BoxFuture<'static, ()>>>,
-    ready: Queue,
+    /// Not its own: a task in the queue would keep the queue, and that the task.
+    ready: Weak<Queue>,
 }
 
 impl Wake for Task {
     fn wake(self: Arc<Self>) {
-        let ready = self.ready.clone();
-        ready.lock().unwrap().push_back(self);
+        if let Some(ready) = self.ready.upgrade() {
+            ready.lock().unwrap().push_back(self);
+        }
     }
 }
 
@@ -40,7 +42,7 @@ struct Time {
 /// Tasks in the order in which they were woken. There are no sockets.
 #[derive(Clone)]
 pub struct Stepped {
-    ready: Queue,
+    ready: Arc<Queue>,
     time: Arc<Mutex<Time>>,
     /// The tasks that have not ended. A runtime does not forget one because nothing will wake it.
     alive: Arc<Mutex<Vec<Arc<Task>>>>,
@@ -52,7 +54,7 @@ impl Stepped {
     #[must_use]
     pub fn new() -> Self {
         let time = Time { now: Instant::now(), sleepers: Vec::new() };
-        Self { ready: Queue::default(), time: Arc::new(Mutex::new(time)), alive: Arc::default() }
+        Self { ready: Arc::default(), time: Arc::new(Mutex::new(time)), alive: Arc::default() }
     }
 
     /// Runs tasks until none is ready.
@@ -139,7 +141,7 @@ impl Runtime for Stepped {
     }
 
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        let task = Arc::new(Task { future: Mutex::new(Some(Box::pin(future))), ready: self.ready.clone() });
+        let task = Arc::new(Task { future: Mutex::new(Some(Box::pin(future))), ready: Arc::downgrade(&self.ready) });
         self.alive.lock().unwrap().push(task.clone());
         task.wake();
     }
