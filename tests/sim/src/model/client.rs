@@ -28,6 +28,10 @@ struct Run {
     /// Since when every dial failed, or when the last dial began after that.
     failing_since: Option<Instant>,
     failures: u64,
+    capacity: usize,
+    is_held: bool,
+    /// Whether it has just been asked to probe, with no dial under way.
+    is_probing: bool,
 }
 
 /// Does `ops` to a client pool and to its model: to one that opens connections, and to one that does not.
@@ -67,6 +71,9 @@ fn check(ops: &[Op], opens: bool) {
         next_round: Instant::ZERO,
         failing_since: None,
         failures: 0,
+        capacity: CAPACITY,
+        is_held: false,
+        is_probing: false,
     };
     for &op in ops {
         run.apply(op);
@@ -101,8 +108,33 @@ impl Run {
                     self.lockstep.model.settle();
                 }
             }
+            Op::Hold | Op::Resume | Op::Probe | Op::Resize(_) => self.steer(op),
             other => self.lockstep.apply(other),
         }
+    }
+
+    /// What a group does to its pools.
+    fn steer(&mut self, op: Op) {
+        let (now, pool) = (self.lockstep.now(), &mut self.lockstep.pool);
+        match op {
+            Op::Hold => {
+                pool.hold_dials(now);
+                self.is_held = true;
+            }
+            Op::Resume => {
+                pool.resume_dials(now);
+                self.is_held = false;
+            }
+            Op::Resize(capacity) => {
+                self.capacity = capacity.into();
+                assert_eq!(pool.resize(now, self.capacity..=self.capacity), Ok(()), "within the range");
+            }
+            _ => {
+                pool.probe(now);
+                self.is_probing = self.lockstep.model.is_open() && self.in_flight() == 0;
+            }
+        }
+        self.lockstep.model.settle();
     }
 
     fn dial(&self, number: u8) -> Option<(usize, Dial)> {
@@ -130,7 +162,7 @@ impl Run {
     fn trim(&mut self) {
         let model = &mut self.lockstep.model;
         let closable = model.available().into_iter().find(|&index| model.can_spare(index));
-        if let Some(oldest) = closable.filter(|_| model.idle().len() > CAPACITY) {
+        if let Some(oldest) = closable.filter(|_| model.idle().len() > self.capacity) {
             model.close_one(oldest, CloseReason::Surplus);
         }
     }
@@ -157,8 +189,13 @@ impl Run {
             self.dials.push(Dial { id, began: now, is_over: false });
         }
         assert!(self.in_flight() <= MAX_DIALS, "more dials than the limit");
-        if let Some(since) = self.failing_since.filter(|_| !asked.dials.is_empty()) {
-            assert_eq!(asked.dials.len(), 1, "one dial at a time asks whether the server is back");
+        // The probe comes first, and at any time.
+        let probes = usize::from(core::mem::take(&mut self.is_probing));
+        assert!(asked.dials.len() >= probes, "nobody probes");
+        let own = asked.dials.len() - probes;
+        assert!(own == 0 || !self.is_held, "it dials although it is held");
+        if let Some(since) = self.failing_since.filter(|_| own > 0) {
+            assert_eq!(own, 1, "one dial at a time asks whether the server is back");
             assert!(since + ms(PAUSE / 2) <= now, "no pause after a failure at {since}, now {now}");
             self.failing_since = Some(now);
         }
@@ -182,18 +219,18 @@ impl Run {
         assert!(due.is_some_and(|due| due <= latest), "the timer is set to {due:?}, not {latest}");
     }
 
-    /// Who waits is dialed for, unless the server fails or has just closed what it accepted.
+    /// Who waits is dialed for, unless the server fails, or has just closed what it accepted, or dials are held.
     fn check_refill(&self) {
         let model = &self.lockstep.model;
         let (idle, waiting, (even, odd)) = (model.idle().len(), model.waiting_next(), model.halves());
         // Neither end is to be left without one, within twice the capacity.
         let lacks_a_half = (even == 0) != (odd == 0);
-        let missing = if idle >= CAPACITY && lacks_a_half { 1 } else { CAPACITY.saturating_sub(idle) };
-        let target = (idle + missing + waiting).min(2 * CAPACITY + waiting);
+        let missing = if idle >= self.capacity && lacks_a_half { 1 } else { self.capacity.saturating_sub(idle) };
+        let target = (idle + missing + waiting).min(2 * self.capacity + waiting);
         let is_complete = self.in_flight() == MAX_DIALS || idle + self.in_flight() >= target;
         let is_quiet = model.last_death.is_some_and(|death| model.now < death + ms(PAUSE));
         let wants_any = model.waiting().iter().any(|&waiter| model.waiters[waiter].want != Want::Claimed);
-        if wants_any && self.failing_since.is_none() && !is_quiet {
+        if wants_any && self.failing_since.is_none() && !is_quiet && !self.is_held {
             assert!(is_complete || self.is_late(), "somebody waits, and nobody dials");
         }
     }

@@ -71,6 +71,14 @@ pub enum Op {
     },
     /// A handshake fails.
     Fail(u8),
+    /// `hold_dials` of a client.
+    Hold,
+    /// `resume_dials` of a client.
+    Resume,
+    /// `probe` of a client.
+    Probe,
+    /// `resize` of a client to so many.
+    Resize(u8),
     /// A server is asked for a connection; on a client time passes.
     Incoming {
         /// Whether it comes from an address that is allowed.
@@ -124,6 +132,10 @@ impl Op {
             32 if a < 128 => Self::Flush,
             33 if a < 32 => Self::Drain(timeout(b)),
             34 if a < 8 => Self::Close,
+            35 if a >= 192 => Self::Hold,
+            36 if a >= 192 => Self::Resume,
+            37 if a >= 192 => Self::Probe,
+            38 if a >= 192 => Self::Resize(1 + b % 8),
             32..=38 => Self::Wait(ms(u64::from(b) * 2)),
             39 => Self::Late(ms(u64::from(b))),
             40..=50 => Self::Arrive { handshake: a, id: b % 16, peer: peer(c) },

@@ -1,6 +1,6 @@
 //! Arbitrary bytes where a server pool expects an upgrade request.
 
-use npws_driver::{ForwardedHeader, IpRange, OriginPolicy, Tokens};
+use npws_driver::{ForwardedHeader, IpRange, OriginPolicy, ProxyProtocol, Tokens};
 
 use super::ends::Accepting;
 use crate::frames::{BINARY, next_frame};
@@ -21,6 +21,17 @@ pub fn upgrade_request(data: &[u8]) {
         }
         if wants & 4 != 0 {
             builder = builder.behind_proxies([trusted], ForwardedHeader::Forwarded);
+        }
+        if wants & 16 != 0 {
+            builder = builder.proxy_protocol(ProxyProtocol::optional([trusted]));
+        } else if wants & 32 != 0 {
+            builder = builder.proxy_protocol(ProxyProtocol::required([trusted]));
+        }
+        if wants & 64 != 0 {
+            builder = builder.path("/pool");
+        }
+        if wants & 128 != 0 {
+            builder = builder.allow("198.51.100.0/24".parse::<IpRange>().expect("a range"));
         }
         builder.v2(wants & 8 == 0)
     });
