@@ -66,11 +66,23 @@ mod chosen {
         ClientTakesOldest,
         /// A retained connection stays for good.
         RetentionForgotten,
+        /// An endpoint of a group that is back is not dialed again.
+        ResumeForgotten,
+        /// Nobody makes up for an endpoint that is out.
+        SharesKept,
+        /// An address that a name has no more stays an endpoint.
+        VanishedKept,
+        /// A group always takes from the same endpoint first.
+        TurnsForgotten,
+        /// After a probe that failed no other follows for a minute.
+        ProbeOnlyOnce,
+        /// A pool that is told to hold its dials goes on.
+        HoldIgnored,
     }
 
     impl Mutation {
         /// All of them.
-        pub const ALL: [Self; 20] = [
+        pub const ALL: [Self; 26] = [
             Self::QueueBeforeStore,
             Self::HeadPopOnTakeById,
             Self::LostWakeUp,
@@ -91,6 +103,12 @@ mod chosen {
             Self::ClaimsMayCross,
             Self::ClientTakesOldest,
             Self::RetentionForgotten,
+            Self::ResumeForgotten,
+            Self::SharesKept,
+            Self::VanishedKept,
+            Self::TurnsForgotten,
+            Self::ProbeOnlyOnce,
+            Self::HoldIgnored,
         ];
 
         /// Breaks this crate like this from now on, for all threads; or not at all.

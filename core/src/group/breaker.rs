@@ -94,7 +94,10 @@ impl Breaker {
         self.failures = self.failures.saturating_add(1);
         match self.state {
             BreakerState::Closed if self.failures >= breaks => self.open(now, jitter),
-            BreakerState::HalfOpen => self.open(now, jitter),
+            BreakerState::HalfOpen => {
+                mutation!(ProbeOnlyOnce => return);
+                self.open(now, jitter);
+            }
             // Of the dials that were under way as it opened, the first spoke for all.
             BreakerState::Closed | BreakerState::Open => {}
         }

@@ -189,6 +189,7 @@ impl Group {
         }
         let vanished: BTreeSet<_> = change.vanished.iter().filter_map(|address| current.get(address)).collect();
         for &&endpoint in &vanished {
+            mutation!(VanishedKept => break);
             if let Some(leaving) = self.endpoints.get_mut(&endpoint) {
                 leaving.is_leaving = true;
                 self.outputs.push_back(GroupOutput::Drain { endpoint, timeout: self.config.drain_timeout });
@@ -249,6 +250,7 @@ impl Group {
 
     /// Endpoints that are up make up for those that are out, in proportion to what each holds by itself.
     pub(super) fn share_out(&mut self) {
+        mutation!(SharesKept => return);
         let sum = |bound: fn(&RangeInclusive<usize>) -> usize, is_up: bool| -> usize {
             let counted = self.endpoints.values().filter(|entry| !entry.is_leaving && (!is_up || entry.is_up()));
             counted.map(|entry| bound(&entry.share)).sum()

@@ -78,6 +78,7 @@ impl Group {
         match (before, entry.breaker.state()) {
             (BreakerState::Closed, BreakerState::Open) => self.outputs.push_back(GroupOutput::Hold(endpoint)),
             (BreakerState::Open | BreakerState::HalfOpen, BreakerState::Closed) => {
+                mutation!(ResumeForgotten => return self.share_out());
                 self.outputs.push_back(GroupOutput::Resume(endpoint));
             }
             _ => return,

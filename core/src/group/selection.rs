@@ -97,6 +97,7 @@ impl Selector {
             }
             Strategy::PowerOfTwo => draw_two(&mut candidates, jitter),
         }
+        mutation!(TurnsForgotten => return candidates.into_iter().map(|candidate| candidate.endpoint).collect());
         self.last = candidates.first().map(|candidate| candidate.endpoint).or(self.last);
         candidates.into_iter().map(|candidate| candidate.endpoint).collect()
     }

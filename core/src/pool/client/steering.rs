@@ -19,6 +19,7 @@ impl<C> ClientPool<C> {
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
     pub fn hold_dials(&mut self, now: Instant) {
+        mutation!(HoldIgnored => return);
         self.side.is_held = true;
         self.side.owed = 0;
         self.settle(now);

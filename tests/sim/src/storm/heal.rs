@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use npws_core::AddressLimitsConfig;
 
-use crate::world::{Happening, Network, PoolId, Read, StreamId, World};
+use crate::world::{GroupId, Happening, Network, PoolId, Read, StreamId, World};
 
 /// Within this time after the last fault both ends have found out what is dead, and have made it anew.
 const BOUND: Duration = Duration::from_secs(300);
 
-pub(super) fn heal(world: &mut World, pools: &[PoolId]) {
+pub(super) fn heal(world: &mut World, pools: &[PoolId], group: Option<GroupId>) {
     world.network = Network {
         split: world.network.split,
         merge: world.network.merge,
@@ -25,8 +25,18 @@ pub(super) fn heal(world: &mut World, pools: &[PoolId]) {
         world.resume_dials(pool);
         world.set_limits(pool, AddressLimitsConfig::default());
     }
+    if let Some(group) = group.filter(|group| world.is_group_over(*group)) {
+        world.restart_group(group, false);
+    }
     converge(world);
+    if let Some(group) = group {
+        world.check_turns(group);
+    }
     take_all(world);
+    if let Some(group) = group {
+        world.close_group(group);
+        assert!(world.members(group).is_empty(), "pools outlive their group");
+    }
     for &pool in pools {
         world.close_pool(pool);
     }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use npws_core::{
-    AddressLimitsConfig, ClientConfig, HandshakeRate, LinkConfig, PeerGeneration, Policy, PoolConfig, ServerConfig,
+    AddressLimitsConfig, ClientConfig, GroupConfig, HandshakeRate, LinkConfig, PeerGeneration, Policy, PoolConfig,
+    ServerConfig, Strategy,
 };
 
 use crate::world::{Fault, Network, Rng};
@@ -33,6 +34,22 @@ pub(super) enum Deed {
     ResumeDials,
     Resize,
     Limit,
+    Group(GroupDeed),
+}
+
+/// What is done to a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GroupDeed {
+    TakeNext,
+    Accept,
+    TakeKnown,
+    Renumber,
+    Refresh,
+    Drain,
+    Close,
+    Restart,
+    Leap,
+    Stall,
 }
 
 #[derive(Debug, Clone)]
@@ -52,11 +69,23 @@ pub(super) struct Server {
     pub(super) ids: u32,
 }
 
+/// Several client pools as one. Its servers are numbered.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub(super) config: GroupConfig,
+    pub(super) client: Client,
+    /// Those that it is told of.
+    pub(super) servers: Vec<usize>,
+    /// Those that a name has, if it is told of one.
+    pub(super) named: Vec<usize>,
+}
+
 #[derive(Debug)]
 pub(super) struct Mix {
     pub(super) network: Network,
     pub(super) servers: Vec<Server>,
     pub(super) clients: Vec<Client>,
+    pub(super) group: Option<Group>,
     pub(super) deeds: Vec<(Deed, u32)>,
     pub(super) faults: Vec<Fault>,
     /// How many deeds there are, and the longest time between two.
@@ -93,9 +122,17 @@ fn rate(rng: &mut Rng, most: usize) -> u32 {
 impl Mix {
     pub(super) fn draw(rng: &mut Rng) -> Self {
         let is_herd = rng.chance(120);
-        let count = rng.pick(&[1, 1, 1, 1, 2]);
+        let has_group = !is_herd && rng.chance(200);
+        let count = if has_group { rng.within(2..=4) } else { rng.pick(&[1, 1, 1, 1, 2]) };
         let servers: Vec<_> = (0..count).map(|_| server(rng)).collect();
-        let count = if is_herd { rng.within(2..=4) } else { rng.pick(&[1, 1, 2, 3]) };
+        let group = has_group.then(|| group(rng, servers.len()));
+        let count = if is_herd {
+            rng.within(2..=4)
+        } else if has_group {
+            rng.below(2)
+        } else {
+            rng.pick(&[1, 1, 2, 3])
+        };
         let mut clients: Vec<_> = (0..count).map(|_| client(rng, servers.len())).collect();
         let mut network = network(rng);
         let mut blackout = None;
@@ -112,7 +149,8 @@ impl Mix {
             network,
             servers,
             clients,
-            deeds: deeds(rng),
+            deeds: deeds(rng, group.is_some()),
+            group,
             faults: Fault::ALL.into_iter().filter(|_| rng.chance(600)).collect(),
             length: rng.within(20..=300),
             pace: time(rng, 4, 600),
@@ -216,7 +254,23 @@ fn client(rng: &mut Rng, servers: usize) -> Client {
     Client { config, generation, watches, server: rng.below(servers) }
 }
 
-fn deeds(rng: &mut Rng) -> Vec<(Deed, u32)> {
+fn group(rng: &mut Rng, servers: usize) -> Group {
+    let mut client = client(rng, servers);
+    client.config.capacity = *client.config.capacity.start()..=rng.within(*client.config.capacity.start()..=5);
+    let first = time(rng, 20, 500);
+    let config = GroupConfig {
+        strategy: rng.pick(&[Strategy::RoundRobin, Strategy::LeastLoaded, Strategy::PowerOfTwo]),
+        break_after: u32::try_from(rng.within(1..=4)).unwrap_or(1),
+        probe_backoff: first..=first + time(rng, 10, 5000),
+        resolve_interval: time(rng, 300, 10_000),
+        max_addresses: rng.pick(&[1, 2, 64]),
+        drain_timeout: time(rng, 10, 5000),
+    };
+    let told = rng.below(servers + 1);
+    Group { config, client, servers: (0..told).collect(), named: (told..servers).collect() }
+}
+
+fn deeds(rng: &mut Rng, has_group: bool) -> Vec<(Deed, u32)> {
     let mut deeds = vec![(Deed::TakeNext, 10)];
     let common = [
         (Deed::Accept, 6),
@@ -245,5 +299,19 @@ fn deeds(rng: &mut Rng) -> Vec<(Deed, u32)> {
         (Deed::Limit, 1),
     ];
     deeds.extend(rare.into_iter().filter(|_| rng.chance(400)));
+    if has_group {
+        let common = [(GroupDeed::TakeNext, 12), (GroupDeed::Accept, 6), (GroupDeed::TakeKnown, 5)];
+        let rare = [
+            (GroupDeed::Renumber, 2),
+            (GroupDeed::Refresh, 1),
+            (GroupDeed::Drain, 1),
+            (GroupDeed::Close, 1),
+            (GroupDeed::Restart, 1),
+            (GroupDeed::Leap, 1),
+            (GroupDeed::Stall, 1),
+        ];
+        let chosen = common.into_iter().chain(rare.into_iter().filter(|_| rng.chance(400)));
+        deeds.extend(chosen.map(|(deed, weight)| (Deed::Group(deed), weight)));
+    }
     deeds
 }

@@ -17,7 +17,7 @@ use npws_core::CloseReason;
 use self::mix::Mix;
 pub use self::swarm::{Failure, swarm};
 use self::users::Users;
-use crate::world::{Network, Plan, PoolId, Rng, World};
+use crate::world::{GroupId, GroupPlan, Network, Plan, PoolId, Rng, World};
 
 /// What a seed came to.
 ///
@@ -99,6 +99,7 @@ fn story(world: &mut World, mut rng: Rng) -> u64 {
     let mix = Mix::draw(&mut rng);
     world.network = mix.network.clone();
     let pools = populate(world, &mix);
+    let group = gather(world, &mix, &pools);
     if let (Some(calm), None) = (mix.calm, mix.blackout) {
         world.network = Network::default();
         while world.next(calm).is_some() {}
@@ -108,10 +109,10 @@ fn story(world: &mut World, mut rng: Rng) -> u64 {
         while world.next(blackout).is_some() {}
         world.network.black_hole = 0;
     }
-    let mut users = Users::new(rng, mix, pools.clone());
+    let mut users = Users::new(rng, mix, pools.clone(), group);
     users.live(world);
     users.go(world);
-    heal::heal(world, &pools);
+    heal::heal(world, &pools, group);
     users.taken
 }
 
@@ -128,4 +129,20 @@ fn populate(world: &mut World, mix: &Mix) -> Vec<PoolId> {
     }
     assert_eq!(pools.len(), mix.servers.len() + mix.clients.len(), "a configuration is out of its range");
     pools
+}
+
+/// Sets the group up, if there is one, in front of the servers.
+fn gather(world: &mut World, mix: &Mix, pools: &[PoolId]) -> Option<GroupId> {
+    let group = mix.group.as_ref()?;
+    let plan = GroupPlan {
+        config: group.config.clone(),
+        own: group.client.generation,
+        watches: group.client.watches,
+        client: group.client.config.clone(),
+        servers: group.servers.iter().map(|server| pools[*server]).collect(),
+        named: group.named.iter().map(|server| pools[*server]).collect(),
+    };
+    let group = world.add_group(plan);
+    assert!(group.is_ok(), "a configuration is out of its range: {group:?}");
+    group.ok()
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use npws_core::ConnectionId;
 
-use super::mix::{Deed, Mix, limits, ms};
-use crate::world::{Happening, PoolId, Read, Rng, StreamId, TakeId, World};
+use super::mix::{Deed, GroupDeed, Mix, limits, ms};
+use crate::world::{GroupId, Happening, PoolId, Read, Rng, StreamId, TakeId, Want, World};
 
 /// The reminder for the next deed; those above name what somebody was told.
 const NEXT_DEED: u64 = 0;
@@ -18,6 +18,7 @@ pub(super) struct Users {
     rng: Rng,
     mix: Mix,
     pools: Vec<PoolId>,
+    group: Option<GroupId>,
     takes: Vec<TakeId>,
     /// The streams, and how much is to be written to each.
     streams: BTreeMap<StreamId, usize>,
@@ -28,12 +29,13 @@ pub(super) struct Users {
 }
 
 impl Users {
-    pub(super) fn new(rng: Rng, mix: Mix, pools: Vec<PoolId>) -> Self {
+    pub(super) fn new(rng: Rng, mix: Mix, pools: Vec<PoolId>, group: Option<GroupId>) -> Self {
         let left = mix.length;
         Self {
             rng,
             mix,
             pools,
+            group,
             takes: Vec::new(),
             streams: BTreeMap::new(),
             told: Vec::new(),
@@ -89,7 +91,11 @@ impl Users {
                 let told = usize::try_from(number - 1).ok().and_then(|index| self.told.get(index));
                 if let Some(&(pool, id)) = told {
                     let timeout = self.timeout();
-                    self.takes.push(world.take(pool, id, timeout));
+                    let group = world.group_of(pool).filter(|_| self.rng.chance(700));
+                    self.takes.push(match group {
+                        Some(group) => world.take_from_group(group, Want::Id(id), timeout),
+                        None => world.take(pool, id, timeout),
+                    });
                 }
             }
             Happening::Restarted(pool) => self.streams.retain(|stream, _| world.pool_of(*stream) != pool),
@@ -148,7 +154,40 @@ impl Users {
             }
             Deed::Limit => world.set_limits(pool, limits(&mut self.rng)),
             Deed::Weather => world.network.latency = self.weather(),
+            Deed::Group(deed) => {
+                if let Some(group) = self.group {
+                    self.act_on_group(world, group, deed);
+                }
+            }
         }
+    }
+
+    fn act_on_group(&mut self, world: &mut World, group: GroupId, deed: GroupDeed) {
+        let timeout = self.timeout();
+        let want = match deed {
+            GroupDeed::TakeNext => Want::Next,
+            GroupDeed::Accept => Want::Claimed,
+            GroupDeed::TakeKnown => {
+                let other = self.rng.pick(&self.pools);
+                let ids = world.ids(other);
+                if ids.is_empty() {
+                    return;
+                }
+                Want::Id(self.rng.pick(&ids))
+            }
+            GroupDeed::Renumber => {
+                let servers = self.mix.servers.len();
+                let named = self.pools[..servers].iter().copied().filter(|_| self.rng.chance(600)).collect();
+                return world.renumber(group, named);
+            }
+            GroupDeed::Refresh => return world.refresh(group),
+            GroupDeed::Drain => return world.drain_group(group, timeout.min(Duration::from_secs(60))),
+            GroupDeed::Close => return world.close_group(group),
+            GroupDeed::Restart => return world.restart_group(group, self.rng.chance(400)),
+            GroupDeed::Leap => return world.leap_group(group, ms(self.rng.within(1..=60_000))),
+            GroupDeed::Stall => return world.stall_group(group, ms(self.rng.within(1..=5000))),
+        };
+        self.takes.push(world.take_from_group(group, want, timeout));
     }
 
     fn weather(&mut self) -> core::ops::RangeInclusive<Duration> {

@@ -1,7 +1,8 @@
 //! The outputs of the pools, carried out as the driver does it.
 
-use npws_core::{AcceptId, CloseReason, ConnectionKey, DialId, Instant, Output};
+use npws_core::{AcceptId, CloseReason, ConnectionKey, DialFailure, DialId, Instant, Output};
 
+use super::group::News;
 use super::path::{EndId, Stage};
 use super::process::{Machine, either};
 use super::queue::Event;
@@ -61,6 +62,7 @@ impl World {
                 let process = self.process(pool);
                 assert!(!core::mem::replace(&mut process.is_closed, true), "a pool is closed twice");
                 assert!(process.dials.is_empty() && process.accepts.is_empty(), "a handshake outlives its pool");
+                self.tell_group(pool, News::Closed);
             }
             other => unreachable!("{other:?} is not known here"),
         }
@@ -70,6 +72,10 @@ impl World {
         let path = self.process(pool).dials.remove(&dial);
         assert!(path.is_some(), "{dial:?} is aborted although it has ended");
         self.processes[pool.0].failed_at = Some(self.now);
+        if !self.processes[pool.0].machine.is_closed() {
+            let idle = self.processes[pool.0].machine.active();
+            self.tell_group(pool, News::DialFailed(DialFailure::Timeout, idle));
+        }
         if let Some(path) = path {
             self.abort(EndId { path, is_server: false });
         }
@@ -99,6 +105,9 @@ impl World {
     fn dispose(&mut self, end: EndId, reason: CloseReason) {
         note!(self, "{end} is closed: {reason}");
         self.reasons.insert(reason);
+        if reason == CloseReason::PeerDrained {
+            self.tell_group(self.end(end).pool, News::AskedBack);
+        }
         assert!(
             matches!(self.end(end).stage, Stage::Pooled(_) | Stage::Establishing),
             "{end} is closed while it is {:?}",

@@ -227,8 +227,9 @@ impl World {
         // Who had no processor comes late; what users do they may do at the same moment, and so may those whose pause
         // was over before they wanted anything.
         let is_retry = failed_at < now && now - failed_at <= *config.backoff.end() && process.stalled <= failed_at;
-        // A rate of dials is without jitter: where all began together, their turns come together.
-        let is_free = config.dial_rate.is_none();
+        // A rate of dials is without jitter: where all began together, their turns come together. So do those of one
+        // program whose clock leaps over all their pauses.
+        let is_free = config.dial_rate.is_none() && process.group.is_none();
         if is_retry && is_free && self.is_timed {
             let retry = (failed_at, now);
             let same = self.retries.iter().find(|(other, failed, at)| *other != client && (*failed, *at) == retry);

@@ -4,6 +4,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use npws_core::{DialFailure, DialId, Link, PeerGeneration, PeerHeader, RequestHead};
 
+use super::group::News;
 use super::path::{EndId, Path, Stage};
 use super::process::{Machine, Plan};
 use super::queue::Event;
@@ -20,6 +21,7 @@ impl World {
         self.paths.push(Path::new(client, server));
         let end = EndId { path, is_server: false };
         self.end_mut(end).dial = Some(dial);
+        self.check_dial(client);
         let process = self.process(client);
         let former = process.dials.insert(dial, path);
         assert_eq!(former, None, "{dial:?} begins twice");
@@ -208,6 +210,9 @@ impl World {
                     Machine::Server(_) => None,
                 });
                 assert_eq!(key.is_some(), is_known, "{dial:?} has one outcome");
+                if is_known {
+                    self.tell_group(pool, News::Dialed);
+                }
                 self.registered(end, key);
             }
             (Some(_), ..) => self.dial_failed(end, DialFailure::Id),
@@ -233,7 +238,8 @@ impl World {
             return;
         };
         note!(self, "{end} fails: {failure}");
-        if self.process(pool).dials.remove(&dial).is_some() {
+        let is_known = self.process(pool).dials.remove(&dial).is_some();
+        if is_known {
             self.processes[pool.0].failed_at = Some(self.now);
         }
         let times = if self.rng.chance(self.network.twice) { 2 } else { 1 };
@@ -244,6 +250,10 @@ impl World {
                     pool.handle_dial_failed(now, dial, failure);
                 }
             });
+        }
+        if is_known {
+            let idle = self.processes[pool.0].machine.active();
+            self.tell_group(pool, News::DialFailed(failure, idle));
         }
     }
 }

@@ -39,7 +39,11 @@
 mod carry_out;
 mod checks;
 mod faults;
+mod group;
+mod group_checks;
+mod group_takes;
 mod handshake;
+mod happening;
 mod network;
 mod outcome;
 mod path;
@@ -59,93 +63,19 @@ use core::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use npws_core::{CloseReason, ConnectionId, Instant, TakeError};
+use npws_core::{CloseReason, Instant};
 
+use self::group::Groups;
+pub(crate) use self::group::{GroupId, GroupPlan};
+pub use self::happening::{Happening, PoolId, StreamId, TakeId};
 pub use self::network::{Fault, Network};
 use self::path::{EndId, Path};
 pub(crate) use self::process::Plan;
 use self::process::Process;
+pub(crate) use self::process::Want;
 use self::queue::{Event, Queue};
 pub use self::rng::Rng;
 pub use self::streams::Read;
-
-/// One pool of a [`World`].
-///
-/// ```
-/// # use npws_core::{PeerGeneration, ServerConfig};
-/// # use npws_sim::world::World;
-/// let mut world = World::new(1);
-/// let server = world.add_server(ServerConfig::default(), PeerGeneration::V2)?;
-/// assert_eq!(world.stats(server).idle, 0);
-/// # Ok::<(), npws_core::ConfigError>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PoolId(pub(crate) usize);
-
-/// One pending take of a [`World`]. It ends in exactly one [`Happening`], unless it is cancelled or its pool restarts.
-///
-/// ```
-/// # use npws_core::{PeerGeneration, ServerConfig};
-/// # use npws_sim::world::{Happening, World};
-/// # use std::time::Duration;
-/// let mut world = World::new(1);
-/// let server = world.add_server(ServerConfig::default(), PeerGeneration::V2)?;
-/// let mine = world.take_next(server, Duration::ZERO);
-/// assert!(matches!(world.next(Duration::from_secs(1)), Some(Happening::Failed { take, .. }) if take == mine));
-/// # Ok::<(), npws_core::ConfigError>(())
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TakeId(u64);
-
-/// One end of a connection that was taken.
-///
-/// ```
-/// use npws_sim::world::{Read, StreamId, World};
-///
-/// fn print_all(world: &mut World, stream: StreamId) {
-///     while let Read::Data(bytes) = world.read(stream, 4096) {
-///         println!("{bytes:?}");
-///     }
-/// }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId(EndId);
-
-/// What a program is told.
-///
-/// ```
-/// use npws_sim::world::Happening;
-///
-/// fn is_good(happening: &Happening) -> bool {
-///     !matches!(happening, Happening::Failed { .. } | Happening::Restarted(_))
-/// }
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Happening {
-    /// A take got a connection.
-    Taken {
-        /// Which.
-        take: TakeId,
-        /// What it got.
-        stream: StreamId,
-        /// The ID, by which the peer takes the other end.
-        id: ConnectionId,
-    },
-    /// A take failed.
-    Failed {
-        /// Which.
-        take: TakeId,
-        /// Why.
-        error: TakeError,
-    },
-    /// Something came since the last [`read`](World::read) of this stream, if only its end.
-    Readable(StreamId),
-    /// The time of a [reminder](World::remind) has come.
-    Reminder(u64),
-    /// A pool's program was started again: its takes and streams are gone.
-    Restarted(PoolId),
-}
 
 /// Pools, and the network between them. See the [module](self).
 ///
@@ -164,6 +94,7 @@ pub struct World {
     queue: Queue,
     processes: Vec<Process>,
     paths: Vec<Path>,
+    groups: Groups,
     takes: BTreeMap<TakeId, PoolId>,
     issued: u64,
     happenings: VecDeque<Happening>,
@@ -207,6 +138,7 @@ impl World {
             queue: Queue::default(),
             processes: Vec::new(),
             paths: Vec::new(),
+            groups: Groups::default(),
             takes: BTreeMap::new(),
             issued: 0,
             happenings: VecDeque::new(),
@@ -306,6 +238,7 @@ impl World {
         }
         self.now = self.now.max(at);
         let stalled = self.whose(event).map(|pool| self.processes[pool.0].stalled);
+        let stalled = stalled.or_else(|| self.groups.stalled(event));
         if let Some(until) = stalled.filter(|until| *until > self.now) {
             return self.queue.push(until, event);
         }
@@ -328,6 +261,10 @@ impl World {
                     self.tell(pool, key, found);
                 }
             }
+            Event::GroupTimer(group) => self.fire_group(group),
+            Event::LookedUp(group, number) => self.looked_up(group, number),
+            Event::GroupLook(take) => self.look_around(take),
+            Event::GroupLate(take) => self.too_late(take),
             Event::Reminder(number) => {
                 note!(self, "reminder {number}");
                 self.happenings.push_back(Happening::Reminder(number));
@@ -344,12 +281,14 @@ impl World {
             Event::Poll(take) => self.takes.get(&take).copied(),
             Event::Answered(path) | Event::Rejected(path) => Some(self.end(EndId { path, is_server: true }).pool),
             Event::Ask(path) | Event::Refused(path) => Some(self.end(EndId { path, is_server: false }).pool),
+            Event::GroupTimer(_) | Event::LookedUp(..) | Event::GroupLook(_) | Event::GroupLate(_) => None,
             Event::Arrive(_) | Event::TransportDead(_) | Event::Reminder(_) => None,
         }
     }
 
     /// Checks whatever something happened to.
     fn settle(&mut self) {
+        self.settle_groups();
         let mut touched = core::mem::take(&mut self.touched);
         touched.sort_unstable();
         touched.dedup();

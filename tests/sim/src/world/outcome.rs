@@ -7,7 +7,7 @@ use npws_core::{AddressLimitsConfig, CloseReason, ConnectionId, PeerHeader};
 
 use super::path::{End, EndId, Stage};
 use super::process::{Machine, Plan};
-use super::{Happening, PoolId, World, note};
+use super::{GroupId, Happening, PoolId, World, note};
 
 impl World {
     /// Client, server and ID of every idle connection, if all pools are full and every connection has its other end; or
@@ -18,13 +18,18 @@ impl World {
         if is_stalled || self.queue.next_at().is_some_and(|at| at <= self.now) {
             return Err("something is going on".to_owned());
         }
+        for group in 0..self.groups.all.len() {
+            self.is_group_well(GroupId(group))?;
+        }
         for process in &self.processes {
             let stats = process.machine.stats();
-            if let Plan::Client { server, .. } = process.plan {
-                let there = self.processes[server.0].machine.stats();
-                if stats.idle < stats.capacity && there.idle < there.capacity {
-                    return Err(format!("{:?} has {} of {} connections", process.id, stats.idle, stats.capacity));
-                }
+            if let Plan::Client { server, .. } = process.plan
+                && stats.idle < stats.capacity
+                && self.has_room(server)
+                // Of those that are to come right only one that has left its group is.
+                && !process.is_closed
+            {
+                return Err(format!("{:?} has {} of {} connections", process.id, stats.idle, stats.capacity));
             }
             for &id in &process.ends {
                 let (end, peer) = (self.end(id), self.end(id.peer()));
@@ -46,6 +51,19 @@ impl World {
             }
         }
         Ok(pairs)
+    }
+
+    pub(super) fn has_room(&self, server: PoolId) -> bool {
+        let stats = self.processes[server.0].machine.stats();
+        stats.idle < stats.capacity
+    }
+
+    /// The server that this client dials.
+    pub(super) fn server_of(&self, client: PoolId) -> PoolId {
+        match self.processes[client.0].plan {
+            Plan::Client { server, .. } => server,
+            Plan::Server { .. } => unreachable!("{client:?} is a server"),
+        }
     }
 
     /// A client begins no dial on its own any more.

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use npws_core::{
-    AcceptId, ClientConfig, ClientPool, ConfigError, ConnectionId, ConnectionKey, DialId, IdSource, Instant, Output,
-    PeerHeader, PoolConfig, ServerConfig, ServerPool, Stats, TakeError, Taken, WaiterId,
+    AcceptId, ClientConfig, ClientPool, ConfigError, ConnectionId, ConnectionKey, DialId, EndpointId, IdSource,
+    Instant, Output, PeerHeader, PoolConfig, ServerConfig, ServerPool, Stats, TakeError, Taken, WaiterId,
 };
 
 use super::path::EndId;
 use super::rng::Rng;
-use super::{PoolId, TakeId};
+use super::{GroupId, PoolId, TakeId};
 
 /// Where a simulated server takes its IDs from.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Plan {
 
 /// What a user waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Want {
+pub(crate) enum Want {
     Id(ConnectionId),
     Next,
     Claimed,
@@ -106,6 +106,8 @@ pub(super) struct Waiter {
 pub(super) struct Process {
     pub(super) id: PoolId,
     pub(super) plan: Plan,
+    /// The group that it is in.
+    pub(super) group: Option<(GroupId, EndpointId)>,
     pub(super) machine: Machine,
     /// What this end says of itself.
     pub(super) own: PeerHeader,
@@ -145,6 +147,7 @@ impl Process {
             id,
             machine: plan.machine(seed, now)?,
             plan,
+            group: None,
             own,
             watches,
             ahead: Duration::ZERO,

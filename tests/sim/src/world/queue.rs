@@ -7,7 +7,7 @@ use npws_core::{ConnectionKey, Instant};
 
 use super::path::EndId;
 use super::wire::Found;
-use super::{PoolId, TakeId};
+use super::{GroupId, PoolId, TakeId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Event {
@@ -33,6 +33,12 @@ pub(super) enum Event {
     TransportDead(EndId),
     /// What was reported of a connection is reported once more.
     Again(PoolId, u32, ConnectionKey, Found),
+    GroupTimer(GroupId),
+    /// The look-up with this number has an answer.
+    LookedUp(GroupId, u64),
+    /// The task of this take from a group sees that the members have changed.
+    GroupLook(TakeId),
+    GroupLate(TakeId),
     Reminder(u64),
 }
 

@@ -65,7 +65,7 @@ impl World {
         self.begin_take(pool, Want::Claimed, timeout)
     }
 
-    fn begin_take(&mut self, pool: PoolId, want: Want, timeout: Duration) -> TakeId {
+    pub(super) fn begin_take(&mut self, pool: PoolId, want: Want, timeout: Duration) -> TakeId {
         let take = TakeId(self.issued);
         self.issued += 1;
         note!(self, "pool {}: {take:?} for {want:?}, {timeout:?}", pool.0);
@@ -103,6 +103,9 @@ impl World {
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
     pub fn cancel(&mut self, take: TakeId) {
+        if self.end_group_take(take).is_some() {
+            return note!(self, "{take:?} from a group is cancelled");
+        }
         let Some(pool) = self.takes.remove(&take) else { return };
         note!(self, "pool {}: {take:?} is cancelled", pool.0);
         let Some(waiter) = self.process(pool).waiter(take) else { return };
@@ -140,7 +143,7 @@ impl World {
                 self.process(pool).waiters.remove(&waiter);
                 self.takes.remove(&take);
                 self.check_failure(pool, want, deadline, error);
-                self.happenings.push_back(Happening::Failed { take, error });
+                self.happen(Happening::Failed { take, error });
             }
             Some(Ok(taken)) => unreachable!("{:?} was not offered", taken.key),
         }
@@ -222,7 +225,7 @@ impl World {
         self.wake(end);
         let id = taken.key.id();
         note!(self, "pool {}: {take:?} gets {end}, {id}", pool.0);
-        self.happenings.push_back(Happening::Taken { take, stream: StreamId(end), id });
+        self.happen(Happening::Taken { take, stream: StreamId(end), id });
     }
 }
 
