@@ -22,6 +22,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod threads;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -34,6 +36,8 @@ use async_io::{Async, Timer};
 use npws_driver::Runtime;
 use smol::Executor;
 use socket2::SockRef;
+
+use self::threads::Threads;
 
 /// A pool that dials, on smol.
 ///
@@ -83,8 +87,8 @@ pub type Listener = npws_driver::Listener<Smol>;
 
 /// An executor of smol's with async-io for sockets and timers.
 ///
-/// Unless told otherwise, pools share one executor with a thread for each core, since the one behind `smol::spawn` has a
-/// single thread and handshakes are to use every core.
+/// Unless told otherwise, pools share a thread for each core, since the executor behind `smol::spawn` has a single thread
+/// and handshakes are to use every core.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -98,12 +102,19 @@ pub type Listener = npws_driver::Listener<Smol>;
 /// # }
 /// ```
 #[derive(Clone)]
-pub struct Smol(Arc<Executor<'static>>);
+pub struct Smol(Tasks);
+
+/// Where tasks run.
+#[derive(Clone)]
+enum Tasks {
+    Shared(Threads),
+    Executor(Arc<Executor<'static>>),
+}
 
 impl From<Arc<Executor<'static>>> for Smol {
     /// The caller runs the executor.
     fn from(executor: Arc<Executor<'static>>) -> Self {
-        Self(executor)
+        Self(Tasks::Executor(executor))
     }
 }
 
@@ -118,10 +129,12 @@ impl Runtime for Smol {
     type Listener = Async<TcpListener>;
 
     fn current() -> io::Result<Self> {
-        static SHARED: OnceLock<Arc<Executor<'static>>> = OnceLock::new();
-        let executor = SHARED.get_or_init(|| Arc::new(Executor::new()));
-        start_threads(executor)?;
-        Ok(Self(executor.clone()))
+        static SHARED: OnceLock<Result<Threads, io::ErrorKind>> = OnceLock::new();
+        let start = || {
+            let count = thread::available_parallelism().map_or(1, |count| count.get());
+            Threads::start(count).map_err(|error| error.kind())
+        };
+        Ok(Self(Tasks::Shared(SHARED.get_or_init(start).clone()?)))
     }
 
     fn now(&self) -> Instant {
@@ -133,7 +146,10 @@ impl Runtime for Smol {
     }
 
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        self.0.spawn(future).detach();
+        match &self.0 {
+            Tasks::Shared(threads) => threads.spawn(future),
+            Tasks::Executor(executor) => executor.spawn(future).detach(),
+        }
     }
 
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
@@ -159,21 +175,4 @@ impl Runtime for Smol {
 
 async fn sleep(deadline: Instant) {
     Timer::at(deadline).await;
-}
-
-/// Starts the shared executor's threads the first time.
-fn start_threads(executor: &Arc<Executor<'static>>) -> io::Result<()> {
-    static STARTED: OnceLock<Result<(), io::ErrorKind>> = OnceLock::new();
-    let started = STARTED.get_or_init(|| {
-        let count = thread::available_parallelism().map_or(1, |count| count.get());
-        for index in 0..count {
-            let executor = executor.clone();
-            thread::Builder::new()
-                .name(format!("npws-smol-{index}"))
-                .spawn(move || async_io::block_on(executor.run(std::future::pending::<()>())))
-                .map_err(|error| error.kind())?;
-        }
-        Ok(())
-    });
-    started.map_err(io::Error::from)
 }
