@@ -63,6 +63,8 @@ pub struct Connection {
     close_timeout: Duration,
     tls: Option<TlsInfo>,
     signal: Signal,
+    /// The last read has taken all that was likely to be there.
+    is_drained: bool,
     /// Nothing more is written.
     is_finished: bool,
     /// And the peer was told so by a close frame, which ends both directions.
@@ -89,6 +91,7 @@ impl Connection {
             close_timeout,
             tls,
             signal: Signal::new(),
+            is_drained: false,
             is_finished: false,
             is_closing: false,
             guard: Some(guard),

@@ -1,18 +1,22 @@
 //! What stands between tungstenite and the transport.
 
 mod claim_filter;
+mod frames;
 mod head;
+mod mask;
 mod outbox;
 mod transcript;
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use futures::{AsyncRead, AsyncWrite};
 
 use self::claim_filter::ClaimFilter;
+pub(crate) use self::frames::Direct;
+use self::frames::Frames;
 use self::head::Head;
 use self::outbox::Outbox;
 use self::transcript::Transcript;
@@ -51,6 +55,8 @@ pub struct Gate {
     /// What is read first is given at once.
     head: Option<Head>,
     filter: Option<ClaimFilter>,
+    /// Once payloads may go around tungstenite. Boxed, for most connections are idle.
+    frames: Option<Box<Frames>>,
     guard: Option<Box<dyn Send + Sync>>,
 }
 
@@ -70,6 +76,7 @@ impl Gate {
             muted: false,
             head: None,
             filter: None,
+            frames: None,
             guard: None,
         }
     }
@@ -130,6 +137,25 @@ impl Gate {
         self.transcript.take().map(Transcript::into_bytes).unwrap_or_default()
     }
 
+    /// Ends the transcript. From here on [`poll_payload`](Self::poll_payload) may be asked.
+    pub(crate) fn read_direct(&mut self, direct: Direct) {
+        let given = self.end_transcript();
+        self.frames = Some(Box::new(Frames::behind(&given, direct)));
+    }
+
+    /// Reads data of the next message, past tungstenite. `None` if that is not the next to read, 0 at the end.
+    pub(crate) fn poll_payload(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<Option<usize>>> {
+        let Some(frames) = &mut self.frames else { return Poll::Ready(Ok(None)) };
+        let polled = ready!(frames.poll_payload(&mut self.transport, cx, buf))?;
+        self.arrived += polled.unwrap_or(0) as u64;
+        Poll::Ready(Ok(polled))
+    }
+
+    /// Whether to expect that a read finds something.
+    pub(crate) fn has_more(&self) -> bool {
+        self.transport.has_more()
+    }
+
     /// The first `n` bytes that will be written have left already.
     pub(crate) fn skip(&mut self, n: usize) {
         self.skip = n;
@@ -140,10 +166,15 @@ impl Gate {
         self.outbox.push(bytes);
     }
 
-    /// A binary message of the `length` bytes that `fill` appends, which leaves with the next flush. All that tungstenite
-    /// has written must have left.
-    pub(crate) fn push_message(&mut self, mask: Option<[u8; 4]>, length: usize, fill: impl FnOnce(&mut Vec<u8>)) {
-        self.outbox.push_message(mask, length, fill);
+    /// Sends of `bufs` what may leave at once, and ends with how many bytes that are. What does not leave at once does with
+    /// the next flush. All that was written before must have left.
+    pub(crate) fn send_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        mask: Option<[u8; 4]>,
+        bufs: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        self.outbox.send_data(cx, &mut self.transport, mask, bufs)
     }
 
     /// Gives back the memory that writing took.
@@ -172,6 +203,9 @@ impl Gate {
         if let Some(transcript) = &mut self.transcript {
             settle(transcript);
             self.resume();
+        }
+        if let Some(frames) = &mut self.frames {
+            frames.settle();
         }
     }
 
@@ -226,8 +260,11 @@ impl AsyncRead for Gate {
         let n = match gathered {
             Some(n) => n,
             None => {
-                self.head = None;
-                ready!(Pin::new(&mut self.transport).poll_read(cx, &mut buf[..limit]))?
+                this.head = None;
+                match &mut this.frames {
+                    Some(frames) => ready!(frames.poll_read(&mut this.transport, cx, &mut buf[..limit]))?,
+                    None => ready!(Pin::new(&mut this.transport).poll_read(cx, &mut buf[..limit]))?,
+                }
             }
         };
         self.arrived += n as u64;

@@ -62,6 +62,11 @@ impl<S> ReadAhead<S> {
         self.is_on = is_on;
     }
 
+    /// Whether to expect that a read finds something.
+    pub(crate) fn has_more(&self) -> bool {
+        self.start < self.end || self.more_likely
+    }
+
     fn take_buffered(&mut self, buf: &mut [u8]) -> usize {
         let Some(waiting) = self.buffer.as_deref().and_then(|buffer| buffer.get(self.start..self.end)) else {
             return 0;
@@ -125,7 +130,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for ReadAhead<S> {
         if !this.is_on || buf.len() >= size {
             let read = Pin::new(&mut this.inner).poll_read(cx, buf);
             this.more_likely = matches!(&read, Poll::Ready(Ok(n)) if *n == buf.len());
-            this.buffer = None;
+            if !this.more_likely {
+                this.buffer = None;
+            }
             return read;
         }
         if this.more_likely { this.poll_burst(cx, buf) } else { this.poll_message(cx, buf) }

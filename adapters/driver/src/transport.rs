@@ -1,6 +1,6 @@
 //! The byte stream that WebSocket runs over: plain or TLS.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -50,6 +50,20 @@ impl Transport {
         }
     }
 
+    /// Whether to expect that a read finds something.
+    pub(crate) fn has_more(&self) -> bool {
+        match self {
+            Self::Plain(stream) => stream.has_more(),
+            Self::Tls(stream) => {
+                let (below, has_plaintext) = match &**stream {
+                    TlsStream::Client(stream) => (stream.get_ref().0, !stream.get_ref().1.wants_read()),
+                    TlsStream::Server(stream) => (stream.get_ref().0, !stream.get_ref().1.wants_read()),
+                };
+                has_plaintext || below.has_more()
+            }
+        }
+    }
+
     pub(crate) fn tls_info(&self) -> Option<TlsInfo> {
         match self {
             Self::Plain(_) => None,
@@ -72,6 +86,17 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
 

@@ -7,6 +7,7 @@ mod replay;
 mod tests;
 
 use std::fmt;
+use std::io::IoSlice;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use tungstenite::{Error, Message};
 
 use self::replay::Replay;
 use crate::early_data::Share;
-use crate::gate::Gate;
+use crate::gate::{Direct, Gate};
 use crate::sentinel::Sentinel;
 use crate::tls::TlsInfo;
 
@@ -285,9 +286,18 @@ impl Wire {
 
     pub(crate) fn consume(&mut self, n: usize) {
         if n > 0 && self.replay.take().is_some() {
-            self.socket.get_mut().end_transcript();
+            let config = self.socket.get_config();
+            let longest =
+                config.max_message_size.unwrap_or(usize::MAX).min(config.max_frame_size.unwrap_or(usize::MAX));
+            let direct = Direct { is_masked: matches!(self.role, Role::Server), longest };
+            self.socket.get_mut().read_direct(direct);
         }
         self.link.consume(n);
+    }
+
+    /// Whether to expect that the socket has something to read.
+    pub(crate) fn has_more(&self) -> bool {
+        self.socket.get_ref().has_more()
     }
 
     /// Reads until at least `want` bytes of the stream are buffered or it is over.
@@ -308,13 +318,13 @@ impl Wire {
         Pin::new(&mut self.socket).start_send(message)
     }
 
-    /// Data of the user's, as one message of the `length` bytes that `fill` appends. All that was sent before must have
-    /// been flushed.
-    pub(crate) fn start_data(&mut self, length: usize, fill: impl FnOnce(&mut Vec<u8>)) {
+    /// Sends of `bufs`, which are the user's, what may leave at once, and ends with how many bytes that are. All that was
+    /// sent before must have been flushed.
+    pub(crate) fn send_data(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Result<usize, Error> {
         self.unflushed = true;
         // RFC 6455 section 10.3: nobody may be able to foresee it.
         let mask = matches!(self.role, Role::Client).then(rand::random);
-        self.socket.get_mut().push_message(mask, length, fill);
+        Ok(self.socket.get_mut().send_data(cx, mask, bufs)?)
     }
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

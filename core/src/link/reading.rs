@@ -1,7 +1,7 @@
 //! The byte stream that the peer sends, as its user reads it.
 
 use super::Link;
-use super::table::Phase;
+use super::table::{Action, Input, Phase, decide};
 use crate::CloseReason;
 
 impl<B: AsRef<[u8]>> Link<B> {
@@ -88,6 +88,25 @@ impl<B: AsRef<[u8]>> Link<B> {
             Phase::Over => false,
             _ => true,
         }
+    }
+
+    /// Whether data that arrives now would do no more than lengthen the stream, and nothing waits to be read before it.
+    /// Its user may then be given it without this link, which needs only [`handle_arrival`](Self::handle_arrival).
+    ///
+    /// ```
+    /// # use npws_core::{ConnectionId, Instant, Link, LinkConfig, PeerGeneration};
+    /// # let (config, now) = (LinkConfig::default(), Instant::ZERO);
+    /// let mut link = Link::server(config, PeerGeneration::V1, 7, now, ConnectionId::CONTROL);
+    /// link.take(now);
+    /// assert!(!link.is_streaming(), "the first data says that the peer has it as well");
+    /// link.handle_binary(now, b"abc");
+    /// link.consume(3);
+    /// assert!(link.is_streaming());
+    /// ```
+    #[must_use]
+    pub fn is_streaming(&self) -> bool {
+        let has_no_effect = decide(self.state, Input::Data) == Action::Enter(self.state.phase);
+        self.state.phase == Phase::Shared && has_no_effect && self.stream.buffered() == 0
     }
 
     /// Why the stream is over, once it is. What is still buffered came before that.

@@ -9,16 +9,15 @@ use npws_core::CloseReason;
 use tungstenite::Error;
 
 use super::{Connection, StreamError};
-use crate::upgrade::MAX_SENT_MESSAGE;
 use crate::wire::close_message;
 
 /// How much is read at once: for a user with a large buffer, and for one who only writes, so that the peer's pings are
 /// answered.
-const READ_AT_ONCE: usize = 64 * 1024;
+pub(super) const READ_AT_ONCE: usize = 64 * 1024;
 
 impl Connection {
     /// Ends with whether there are bytes to read; there are none at the end of the stream.
-    pub(super) fn poll_readable(&mut self, cx: &mut Context<'_>, want: usize) -> Poll<io::Result<bool>> {
+    fn poll_readable(&mut self, cx: &mut Context<'_>, want: usize) -> Poll<io::Result<bool>> {
         self.signal.register_reader(cx);
         let _ = self.drive(want.min(READ_AT_ONCE));
         if self.wire.chunk().is_some() {
@@ -37,8 +36,35 @@ impl Connection {
         }
     }
 
+    /// Ends with how many bytes were read; none at the end of the stream.
+    pub(super) fn poll_read_into(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.signal.register_reader(cx);
+        let n = self.read_direct(buf);
+        if n > 0 {
+            self.signal.forget_reader();
+            return Poll::Ready(Ok(n));
+        }
+        let is_readable = ready!(self.poll_readable(cx, buf.len()))?;
+        Poll::Ready(Ok(if is_readable { self.read_buffered(buf) } else { 0 }))
+    }
+
+    /// Reads what goes straight into `buf`, without a copy of it in between. With 0 there may be more to read otherwise.
+    fn read_direct(&mut self, buf: &mut [u8]) -> usize {
+        if self.wire.end().is_some() || !self.signal.lower() {
+            return 0;
+        }
+        let waker = self.signal.waker();
+        let mut cx = Context::from_waker(&waker);
+        let polled = self.wire.poll_direct(&mut cx, self.clock.now(), buf);
+        let _ = self.wire.poll_flush(&mut cx);
+        let Poll::Ready(n) = polled else { return 0 };
+        self.signal.raise();
+        self.is_drained = n > 0 && !self.wire.has_more();
+        n
+    }
+
     /// Copies as much as is there.
-    pub(super) fn read_buffered(&mut self, buf: &mut [u8]) -> usize {
+    fn read_buffered(&mut self, buf: &mut [u8]) -> usize {
         let mut filled = 0;
         while let Some(chunk) = self.wire.chunk() {
             let n = chunk.len().min(buf.len() - filled);
@@ -52,14 +78,9 @@ impl Connection {
         filled
     }
 
-    /// `length` bytes that `fill` appends leave as one message.
-    pub(super) fn poll_send(
-        &mut self,
-        cx: &mut Context<'_>,
-        length: usize,
-        fill: impl FnOnce(&mut Vec<u8>, usize),
-    ) -> Poll<io::Result<usize>> {
-        if length == 0 {
+    /// Ends with how many bytes of `bufs` have left, or will with the next flush.
+    pub(super) fn poll_send(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        if bufs.iter().all(|buf| buf.is_empty()) {
             return Poll::Ready(Ok(0));
         }
         // At most one message waits in this process.
@@ -67,8 +88,9 @@ impl Connection {
         if let Some(reason) = self.write_end() {
             return Poll::Ready(Err(self.stream_error(reason).into_write_error()));
         }
-        let length = length.min(MAX_SENT_MESSAGE);
-        self.wire.start_data(length, |payload| fill(payload, length));
+        let waker = self.signal.waker();
+        let sent = self.wire.send_data(&mut Context::from_waker(&waker), bufs);
+        let length = sent.map_err(|error| self.write_failed(error))?;
         // A user who copies from an idle reader does not flush; the data must leave all the same.
         match self.poll_flush_wire() {
             Poll::Ready(Err(error)) => Poll::Ready(Err(self.write_failed(error))),
@@ -78,9 +100,17 @@ impl Connection {
 
     pub(super) fn poll_all_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.signal.register_writer(cx);
-        // A reader that waits has been woken by what made the signal rise.
-        let _ = self.drive(READ_AT_ONCE);
-        ready!(self.poll_flush_wire()).map_err(|error| self.write_failed(error))?;
+        // Who answers what was just read does so before the socket is asked for more, unless that has to wait.
+        let is_drained = std::mem::take(&mut self.is_drained);
+        let flushed = if is_drained { self.poll_flush_wire() } else { Poll::Pending };
+        let flushed = if flushed.is_pending() {
+            // A reader that waits has been woken by what made the signal rise.
+            let _ = self.drive(READ_AT_ONCE);
+            self.poll_flush_wire()
+        } else {
+            flushed
+        };
+        ready!(flushed).map_err(|error| self.write_failed(error))?;
         self.signal.forget_writer();
         Poll::Ready(Ok(()))
     }
@@ -143,10 +173,7 @@ impl Connection {
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        if buf.is_empty() || !ready!(self.poll_readable(cx, buf.len()))? {
-            return Poll::Ready(Ok(0));
-        }
-        Poll::Ready(Ok(self.read_buffered(buf)))
+        if buf.is_empty() { Poll::Ready(Ok(0)) } else { self.poll_read_into(cx, buf) }
     }
 }
 
@@ -164,7 +191,7 @@ impl AsyncBufRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, buf.len(), |payload, length| payload.extend_from_slice(&buf[..length]))
+        self.poll_send(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -172,7 +199,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, total(bufs), |payload, length| gather(bufs, payload, length))
+        self.poll_send(cx, bufs)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -181,20 +208,5 @@ impl AsyncWrite for Connection {
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_goodbye(cx)
-    }
-}
-
-/// How many bytes `bufs` hold.
-pub(super) fn total(bufs: &[IoSlice<'_>]) -> usize {
-    bufs.iter().fold(0, |sum, buf| sum.saturating_add(buf.len()))
-}
-
-/// Appends the first `length` bytes of `bufs`.
-pub(super) fn gather(bufs: &[IoSlice<'_>], payload: &mut Vec<u8>, length: usize) {
-    let mut left = length;
-    for buf in bufs {
-        let n = buf.len().min(left);
-        payload.extend_from_slice(&buf[..n]);
-        left -= n;
     }
 }

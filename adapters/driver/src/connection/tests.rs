@@ -3,6 +3,7 @@
 mod last_words;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod over_tls;
+mod past_tungstenite;
 mod whole_messages;
 
 use std::io::{self, IoSlice};

@@ -7,20 +7,14 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 
 use super::Connection;
-use super::stream::{gather, total};
+use super::stream::READ_AT_ONCE;
 
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if buf.remaining() == 0 || !ready!(self.poll_readable(cx, buf.remaining()))? {
-            return Poll::Ready(Ok(()));
-        }
-        while let Some(chunk) = self.wire.chunk() {
-            let n = chunk.len().min(buf.remaining());
-            if n == 0 {
-                break;
-            }
-            buf.put_slice(&chunk[..n]);
-            self.wire.consume(n);
+        if buf.remaining() > 0 {
+            let length = buf.remaining().min(READ_AT_ONCE);
+            let n = ready!(self.poll_read_into(cx, buf.initialize_unfilled_to(length)))?;
+            buf.advance(n);
         }
         Poll::Ready(Ok(()))
     }
@@ -38,7 +32,7 @@ impl AsyncBufRead for Connection {
 
 impl AsyncWrite for Connection {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, buf.len(), |payload, length| payload.extend_from_slice(&buf[..length]))
+        self.poll_send(cx, &[IoSlice::new(buf)])
     }
 
     fn poll_write_vectored(
@@ -46,7 +40,7 @@ impl AsyncWrite for Connection {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.poll_send(cx, total(bufs), |payload, length| gather(bufs, payload, length))
+        self.poll_send(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {

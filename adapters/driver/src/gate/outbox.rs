@@ -1,6 +1,6 @@
 //! What waits to be written, so that it leaves in one piece.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -8,9 +8,18 @@ use futures::AsyncWrite;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::{Data, OpCode};
 
+use super::mask::apply;
+use crate::upgrade::MAX_SENT_MESSAGE;
+
+/// From so many bytes on a payload leaves without a copy, if it needs no mask.
+const UNCOPIED: usize = 4 * 1024;
+/// So many bytes of payload at most then leave in one system call.
+const AT_ONCE: usize = 16 * MAX_SENT_MESSAGE;
+
 /// Bytes on their way to the transport: whole frames, and what goes in front of them.
 ///
-/// A user's data becomes a frame right here, with one copy. Through tungstenite it takes two and a buffer of its own.
+/// A user's data becomes a frame right here, with one copy or none. Through tungstenite it takes two and a buffer of its
+/// own.
 #[derive(Default)]
 pub(super) struct Outbox {
     bytes: Vec<u8>,
@@ -27,18 +36,67 @@ impl Outbox {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// A binary message of the `length` bytes that `fill` appends, masked if there is a `mask`.
-    pub(super) fn push_message(&mut self, mask: Option<[u8; 4]>, length: usize, fill: impl FnOnce(&mut Vec<u8>)) {
-        let header = FrameHeader { opcode: OpCode::Data(Data::Binary), mask, ..FrameHeader::default() };
-        self.bytes.reserve(header.len(length as u64) + length);
-        // Writing to memory does not fail.
-        let _ = header.format(length as u64, &mut self.bytes);
+    /// Sends of `bufs` what may leave at once, as binary messages, masked if there is a `mask`. Ends with how many bytes that
+    /// are; at most one message waits.
+    pub(super) fn send_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut (impl AsyncWrite + Unpin),
+        mask: Option<[u8; 4]>,
+        bufs: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        if let (None, [payload]) = (mask, bufs)
+            && payload.len() >= UNCOPIED
+            && self.len() == 0
+        {
+            return self.send_uncopied(cx, to, payload);
+        }
+        let total = bufs.iter().fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+        let length = total.min(MAX_SENT_MESSAGE);
+        self.bytes.extend_from_slice(&header(mask, length));
         let begin = self.bytes.len();
-        fill(&mut self.bytes);
-        debug_assert_eq!(self.bytes.len() - begin, length, "the header says how long the message is");
+        self.bytes.reserve(length);
+        for buf in bufs {
+            let left = begin + length - self.bytes.len();
+            self.bytes.extend_from_slice(&buf[..buf.len().min(left)]);
+        }
         if let Some(mask) = mask {
             apply(mask, &mut self.bytes[begin..]);
         }
+        match self.poll_send(cx, to) {
+            Poll::Ready(Err(error)) => Err(error),
+            _ => Ok(length),
+        }
+    }
+
+    /// Several messages in one system call. Of the one that does not leave whole the rest is copied.
+    fn send_uncopied(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut (impl AsyncWrite + Unpin),
+        payload: &[u8],
+    ) -> io::Result<usize> {
+        let (whole, rest) = payload[..payload.len().min(AT_ONCE)].as_chunks::<MAX_SENT_MESSAGE>();
+        let headers = [header(None, MAX_SENT_MESSAGE), header(None, rest.len())];
+        let whole = whole.iter().map(|message| [&headers[0], &message[..]]);
+        let messages: Vec<[&[u8]; 2]> = whole.chain((!rest.is_empty()).then_some([&headers[1][..], rest])).collect();
+        let bufs: Vec<_> = messages.iter().flatten().map(|bytes| IoSlice::new(bytes)).collect();
+        let mut left = match Pin::new(to).poll_write_vectored(cx, &bufs) {
+            Poll::Ready(sent) => sent?,
+            Poll::Pending => 0,
+        };
+        let mut taken = 0;
+        for [header, message] in messages {
+            if left == 0 && taken > 0 {
+                break;
+            }
+            taken += message.len();
+            self.bytes.extend_from_slice(&header[left.min(header.len())..]);
+            left = left.saturating_sub(header.len());
+            self.bytes.extend_from_slice(&message[left.min(message.len())..]);
+            left = left.saturating_sub(message.len());
+        }
+        Ok(taken)
     }
 
     /// Writes until nothing waits.
@@ -66,17 +124,13 @@ impl Outbox {
     }
 }
 
-/// RFC 6455 section 5.3, eight bytes at a time.
-fn apply(mask: [u8; 4], payload: &mut [u8]) {
-    let [a, b, c, d] = mask;
-    let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let (words, rest) = payload.as_chunks_mut::<8>();
-    for word in words {
-        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
-    }
-    for (byte, mask) in rest.iter_mut().zip(mask.iter().cycle()) {
-        *byte ^= mask;
-    }
+/// The header of a binary message.
+fn header(mask: Option<[u8; 4]>, length: usize) -> Vec<u8> {
+    let header = FrameHeader { opcode: OpCode::Data(Data::Binary), mask, ..FrameHeader::default() };
+    let mut bytes = Vec::with_capacity(header.len(length as u64));
+    // Writing to memory does not fail.
+    let _ = header.format(length as u64, &mut bytes);
+    bytes
 }
 
 #[cfg(test)]
@@ -88,21 +142,71 @@ mod tests {
 
     use super::*;
 
-    /// What tungstenite reads of a message that was masked with `mask`.
-    fn read(mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
-        let mut outbox = Outbox::default();
-        outbox.push_message(mask, payload.len(), |bytes| bytes.extend_from_slice(payload));
-        let role = if mask.is_some() { Role::Server } else { Role::Client };
-        let mut socket = WebSocket::from_raw_socket(io::Cursor::new(outbox.bytes), role, None);
-        match socket.read().unwrap() {
-            Message::Binary(payload) => payload.to_vec(),
-            other => panic!("{other:?}"),
+    /// Takes a few bytes, and every other time none.
+    #[derive(Default)]
+    struct Trickle {
+        bytes: Vec<u8>,
+        writes: usize,
+    }
+
+    impl AsyncWrite for Trickle {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            self.writes += 1;
+            if self.writes.is_multiple_of(2) {
+                return Poll::Pending;
+            }
+            let n = buf.len().min(3 + self.bytes.len());
+            self.bytes.extend_from_slice(&buf[..n]);
+            Poll::Ready(Ok(n))
         }
+
+        fn poll_write_vectored(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            bufs: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            self.poll_write(cx, &bufs.iter().flat_map(|buf| buf.to_vec()).collect::<Vec<_>>())
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// Sends all of it.
+    fn send(outbox: &mut Outbox, to: &mut (impl AsyncWrite + Unpin), mask: Option<[u8; 4]>, mut payload: &[u8]) {
+        let mut cx = Context::from_waker(noop_waker_ref());
+        while !payload.is_empty() {
+            let taken = outbox.send_data(&mut cx, to, mask, &[IoSlice::new(payload)]).unwrap();
+            assert!(outbox.len() <= MAX_SENT_MESSAGE + 14, "at most one message waits");
+            payload = &payload[taken..];
+            while outbox.poll_send(&mut cx, to).is_pending() {}
+        }
+    }
+
+    /// What tungstenite reads of messages that were masked with `mask`.
+    fn read(mask: Option<[u8; 4]>, payload: &[u8]) -> Vec<u8> {
+        let mut sent = Trickle::default();
+        send(&mut Outbox::default(), &mut sent, mask, payload);
+        let role = if mask.is_some() { Role::Server } else { Role::Client };
+        let mut socket = WebSocket::from_raw_socket(io::Cursor::new(sent.bytes), role, None);
+        let mut read = Vec::new();
+        while read.len() < payload.len() {
+            match socket.read().unwrap() {
+                Message::Binary(payload) => read.extend_from_slice(&payload),
+                other => panic!("{other:?}"),
+            }
+        }
+        read
     }
 
     #[test]
     fn tungstenite_reads_messages_of_every_length_masked_and_not() {
-        for length in (0..300).chain([65_535, 65_536, 70_001]) {
+        for length in (1..300).chain([65_535, 65_536, 70_001, 131_072, 200_000, 1_200_000]) {
             let payload: Vec<u8> = (0..length).map(|n: u32| (n * 7) as u8).collect();
             assert_eq!(read(None, &payload), payload);
             assert_eq!(read(Some([1, 0x80, 0xff, 7]), &payload), payload);
@@ -112,8 +216,16 @@ mod tests {
     #[test]
     fn a_mask_hides_the_payload() {
         let mut outbox = Outbox::default();
-        outbox.push_message(Some([9; 4]), 64, |bytes| bytes.extend_from_slice(&[0; 64]));
-        assert!(outbox.bytes.ends_with(&[9; 64]));
+        let mut sent = Cursor::new(Vec::new());
+        send(&mut outbox, &mut sent, Some([9; 4]), &[0; 64]);
+        assert!(sent.into_inner().ends_with(&[9; 64]));
+    }
+
+    #[test]
+    fn what_leaves_at_once_without_a_mask_is_not_copied() {
+        let mut outbox = Outbox::default();
+        send(&mut outbox, &mut Cursor::new(Vec::new()), None, &vec![7; 900_000]);
+        assert!(outbox.bytes.capacity() < 100);
     }
 
     #[test]

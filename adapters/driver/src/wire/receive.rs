@@ -17,11 +17,7 @@ impl Wire {
     /// Hands one message, or the end, to the link.
     pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<()> {
         let received = Pin::new(&mut self.socket).poll_next(cx);
-        let arrived = self.socket.get_ref().arrived();
-        if arrived != self.seen {
-            self.seen = arrived;
-            self.link.handle_arrival(now);
-        }
+        self.stamp_arrival(now);
         match received {
             Poll::Ready(Some(Ok(message))) => self.handle_message(now, message),
             Poll::Ready(Some(Err(error))) => self.handle_error(now, error),
@@ -39,6 +35,41 @@ impl Wire {
             }
         }
         Poll::Ready(())
+    }
+
+    fn stamp_arrival(&mut self, now: Instant) {
+        let arrived = self.socket.get_ref().arrived();
+        if arrived != self.seen {
+            self.seen = arrived;
+            self.link.handle_arrival(now);
+        }
+    }
+
+    /// Reads data into `buf` that needs to pass neither tungstenite nor the link, as much as is likely to be there. Ready
+    /// with 0 when that is none: what comes next is for [`poll_receive`](Self::poll_receive).
+    pub(crate) fn poll_direct(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<usize> {
+        let mut filled = 0;
+        let is_streaming = self.replay.is_none() && self.link.is_streaming();
+        while is_streaming && filled < buf.len() && (filled == 0 || self.socket.get_ref().has_more()) {
+            match self.socket.get_mut().poll_payload(cx, &mut buf[filled..]) {
+                Poll::Ready(Ok(Some(n @ 1..))) => filled += n,
+                Poll::Ready(Ok(None)) => break,
+                Poll::Ready(Ok(Some(_))) => {
+                    self.handle_error(now, Error::Protocol(ProtocolError::ResetWithoutClosingHandshake));
+                    break;
+                }
+                Poll::Ready(Err(error)) => {
+                    self.handle_error(now, Error::Io(error));
+                    break;
+                }
+                Poll::Pending if filled == 0 => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        if filled > 0 {
+            self.stamp_arrival(now);
+        }
+        Poll::Ready(filled)
     }
 
     fn handle_message(&mut self, now: Instant, message: Message) {
