@@ -16,6 +16,9 @@ const UNCOPIED: usize = 4 * 1024;
 /// So many bytes of payload at most then leave in one system call.
 const AT_ONCE: usize = 16 * MAX_SENT_MESSAGE;
 
+/// Of a frame.
+const LONGEST_HEADER: usize = 14;
+
 /// Bytes on their way to the transport: whole frames, and what goes in front of them.
 ///
 /// A user's data becomes a frame right here, with one copy or none. Through tungstenite it takes two and a buffer of its
@@ -53,9 +56,9 @@ impl Outbox {
         }
         let total = bufs.iter().fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
         let length = total.min(MAX_SENT_MESSAGE);
-        self.bytes.extend_from_slice(&header(mask, length));
+        self.bytes.reserve(LONGEST_HEADER + length);
+        begin_message(&mut self.bytes, mask, length);
         let begin = self.bytes.len();
-        self.bytes.reserve(length);
         for buf in bufs {
             let left = begin + length - self.bytes.len();
             self.bytes.extend_from_slice(&buf[..buf.len().min(left)]);
@@ -77,7 +80,10 @@ impl Outbox {
         payload: &[u8],
     ) -> io::Result<usize> {
         let (whole, rest) = payload[..payload.len().min(AT_ONCE)].as_chunks::<MAX_SENT_MESSAGE>();
-        let headers = [header(None, MAX_SENT_MESSAGE), header(None, rest.len())];
+        let mut headers = [Vec::new(), Vec::new()];
+        for (header, length) in headers.iter_mut().zip([MAX_SENT_MESSAGE, rest.len()]) {
+            begin_message(header, None, length);
+        }
         let whole = whole.iter().map(|message| [&headers[0], &message[..]]);
         let messages: Vec<[&[u8]; 2]> = whole.chain((!rest.is_empty()).then_some([&headers[1][..], rest])).collect();
         let bufs: Vec<_> = messages.iter().flatten().map(|bytes| IoSlice::new(bytes)).collect();
@@ -124,13 +130,11 @@ impl Outbox {
     }
 }
 
-/// The header of a binary message.
-fn header(mask: Option<[u8; 4]>, length: usize) -> Vec<u8> {
+/// Appends the header of a binary message.
+fn begin_message(bytes: &mut Vec<u8>, mask: Option<[u8; 4]>, length: usize) {
     let header = FrameHeader { opcode: OpCode::Data(Data::Binary), mask, ..FrameHeader::default() };
-    let mut bytes = Vec::with_capacity(header.len(length as u64));
     // Writing to memory does not fail.
-    let _ = header.format(length as u64, &mut bytes);
-    bytes
+    let _ = header.format(length as u64, bytes);
 }
 
 #[cfg(test)]
@@ -182,7 +186,7 @@ mod tests {
         let mut cx = Context::from_waker(noop_waker_ref());
         while !payload.is_empty() {
             let taken = outbox.send_data(&mut cx, to, mask, &[IoSlice::new(payload)]).unwrap();
-            assert!(outbox.len() <= MAX_SENT_MESSAGE + 14, "at most one message waits");
+            assert!(outbox.len() <= MAX_SENT_MESSAGE + LONGEST_HEADER, "at most one message waits");
             payload = &payload[taken..];
             while outbox.poll_send(&mut cx, to).is_pending() {}
         }
