@@ -71,6 +71,7 @@ macro_rules! conformance {
             words:
                 what_the_peer_takes_is_accepted_at_either_end
                 who_accepts_is_woken_by_the_claim
+                what_is_accepted_is_replaced_without_waiting_for_a_round
                 who_takes_by_id_goes_before_who_accepts
                 an_original_peer_is_accepted_by_its_first_data
                 what_was_taken_and_ended_before_it_is_accepted_is_not_lost

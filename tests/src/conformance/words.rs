@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::{AsyncReadExt, AsyncWriteExt, FutureExt, join};
 use npws::{CloseReason, PeerGeneration, StreamError, TakeError};
 
-use crate::pools::{bind, client, closed_by, filled, pair, pattern, receive_all, send, server, take_pair, talk};
+use crate::pools::{NEVER, bind, client, closed_by, filled, pair, pattern, receive_all, send, server, take_pair, talk};
 use crate::testbed::{SOON, Testbed, ms, sleep, thread, until};
 use crate::v1_peer::V1Client;
 
@@ -28,6 +28,17 @@ pub async fn who_accepts_is_woken_by_the_claim<R: Testbed>() {
     let (server, client) = pair::<R>(1).await;
     let (accepted, taken) = join!(client.accept(SOON), server.take_next(SOON));
     assert_eq!(accepted.unwrap().0, taken.unwrap().0);
+}
+
+pub async fn what_is_accepted_is_replaced_without_waiting_for_a_round<R: Testbed>() {
+    let (server, address) = bind(server::<R>()).await;
+    let client = client::<R>(address, 2).interval(NEVER..=NEVER).connect().unwrap();
+    for _ in 0..20 {
+        let (accepted, taken) = join!(client.accept(SOON), server.take_next(SOON));
+        assert_eq!(accepted.unwrap().0, taken.unwrap().0);
+    }
+    filled(&server, &client, 2).await;
+    assert_eq!(client.stats().dials_total, 22);
 }
 
 pub async fn who_takes_by_id_goes_before_who_accepts<R: Testbed>() {
