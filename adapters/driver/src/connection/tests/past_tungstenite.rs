@@ -5,7 +5,7 @@ use std::task::Poll;
 use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use npws_core::{CloseReason, LinkConfig, PeerGeneration, Role, Violation};
 
-use super::{Connection, connection, frames, read, reason};
+use super::{Connection, client, connection, frames, read, reason};
 use crate::testing::{End, established, frame, masked, poll_once};
 
 /// A connection in `role` from which one byte was read, and the raw end of its peer.
@@ -148,6 +148,29 @@ fn what_may_not_go_past_tungstenite_is_refused_by_it() {
         assert!(matches!(read(&mut connection), Poll::Ready(Ok(data)) if data == b"good"));
         let Poll::Ready(Err(error)) = read(&mut connection) else { panic!("no error") };
         assert_eq!(reason(&error), CloseReason::Violation(Violation::Frame));
+    }
+}
+
+#[test]
+fn a_message_within_another_is_refused() {
+    let (mut connection, mut far) = streaming(Role::Client);
+    far.send(&frame(0x02, b"the beginning"));
+    assert!(read(&mut connection).is_pending());
+    far.send(&frame(0x82, b"and no end"));
+    let Poll::Ready(Err(error)) = read(&mut connection) else { panic!("no error") };
+    assert_eq!(reason(&error), CloseReason::Violation(Violation::Frame));
+}
+
+#[test]
+fn nothing_overtakes_what_tungstenite_has_read() {
+    let (mut connection, mut far) = client(&[frame(0x82, b"ab"), frame(0x82, b"cd"), frame(0x82, b"ef")].concat());
+    let mut buf = [0; 2];
+    for expected in [b"ab", b"cd", b"ef", b"gh"] {
+        smol::block_on(connection.read_exact(&mut buf)).unwrap();
+        assert_eq!(&buf, expected);
+        if expected == b"ab" {
+            far.send(&frame(0x82, b"gh"));
+        }
     }
 }
 
