@@ -12,7 +12,7 @@ pub(crate) const MAX_SENT_MESSAGE: usize = 64 * 1024;
 
 /// Read ahead of time and kept for life, so a pool of idle connections wants it small. While data flows, the transport
 /// reads ahead instead.
-const READ_BUFFER: usize = 1024;
+const READ_BUFFER: usize = 512;
 
 /// What may wait besides one message: the longest header, and pongs and pings for a peer that does not read.
 const CONTROL_ROOM: usize = 4 * 1024;
