@@ -4,7 +4,7 @@ use npws_attacks::victim::{IDLE_CONNECTION, IDLE_TLS_CONNECTION};
 
 const IDLE: usize = 2000;
 
-/// Nothing of their handshakes stays, and what does not grow with the number of connections is not worth counting.
+/// A coarse bound on all that stays of their handshakes; the rows `idle-…` of the benchmarks measure it.
 fn idle(arguments: &str, bound: u64) {
     crate::attack(arguments, |victim| async move {
         let client = victim.welcomes(IDLE).await;
