@@ -124,7 +124,7 @@ async fn frames_have_a_limit_apart_from_that_of_messages() -> Result {
     let message: Vec<u8> =
         (0..9).flat_map(|part| frame(part == 8, if part == 0 { 2 } else { 0 }, &[7; 1000])).collect();
     good.write_all(&message).await?;
-    let (_id, mut connection) = pool.take_next(WAIT).await?;
+    let (_id, mut connection) = pool.accept(WAIT).await?;
     let mut read = [0; 9000];
     timeout(WAIT, connection.read_exact(&mut read)).await??;
     assert_eq!(read, [7; 9000]);
