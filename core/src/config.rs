@@ -36,7 +36,8 @@ pub struct PoolConfig {
     /// has taken it.
     pub control_channel: bool,
     /// How long ago an idle connection of a v2 peer may last have been proved alive when it is handed out: 1 ms to 1 h;
-    /// `None`, unless told, hands it out whenever that was. The driver looks, the pool only keeps the value.
+    /// `None`, unless told, hands it out whenever that was, unless its peer would have been given up since then if this
+    /// end had not slept. The driver looks, the pool only keeps the value.
     pub max_staleness: Option<Duration>,
     /// Whether connections are opened from this end, by `take_next`. Where a v2 peer says the same of itself, each end
     /// takes next its own half of the IDs, and the pool keeps at least one for each, be its capacity only one.

@@ -159,7 +159,7 @@ macro_rules! common_setters {
 
         /// How long ago a v2 peer may last have been heard of when [`take_next`](crate::Pool::take_next) hands its
         /// connection out: 1 ms to 1 h. A staler one is passed over and pinged, and is back once it has answered. Unless
-        /// told, it is handed out whenever that was: it is watched all the same.
+        /// told, that happens only to one whose peer would have been given up already if this program had not slept.
         ///
         /// ```
         /// # use npws_driver::{Runtime, ServerPoolBuilder};

@@ -150,7 +150,7 @@ impl Slot {
     /// Looks at the connection one last time, since its watcher may not have run yet, and moves it out if it lives.
     ///
     /// It need not be touched if the sentinel has `told_all` and nothing of it. With `max_staleness`, not one of a v2
-    /// peer that has not been heard of for longer.
+    /// peer that has not been heard of for longer, or for too long anyway.
     pub(crate) fn hand_over(&self, now: Instant, told_all: bool, max_staleness: Option<Duration>) -> Handover {
         let handover = self.lock().look(&self.bell, now, told_all, max_staleness);
         // Its watcher has more to do, unless it is over: then whoever takes need not wait for it to be woken.

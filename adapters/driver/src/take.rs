@@ -29,7 +29,7 @@ pub(crate) async fn take<D: Driven>(
     kind: Kind,
     begin: impl FnOnce(&mut Machine<Arc<Slot>, D::Side>, Instant) -> WaiterId + Send,
 ) -> Result<Connection, TakeError> {
-    let max_staleness = shared.max_staleness.filter(|_| kind == Kind::Next);
+    let max_staleness = (kind == Kind::Next).then(|| shared.max_staleness.unwrap_or(Duration::MAX));
     let (waiter, at_once) = shared.with(|state, now| {
         let waiter = begin(&mut state.machine, now);
         (waiter, attempt(state, &shared.sentinel, now, waiter, max_staleness))

@@ -40,7 +40,7 @@ pub(crate) enum WatchEvent {
     Claimed,
     /// The peer sent data and closed in good order. Nothing follows.
     Retained(CloseReason),
-    /// Something arrived after it was asked for a sign of life.
+    /// It answered the probe.
     Proved,
     /// How long a ping and its pong took.
     RoundTrip(Duration),

@@ -82,9 +82,9 @@ impl<B: AsRef<[u8]>> Link<B> {
     }
 
     /// Pings an idle v2 connection at once, unless a ping is under way. Gives whether an answer can be counted on: then
-    /// [`LinkOutput::Proved`](crate::LinkOutput::Proved) comes with whatever arrives next, or the connection is over
-    /// within [`pong_timeout`](crate::LinkConfig::pong_timeout), unless it is taken or
-    /// [`handle_backpressure`](Self::handle_backpressure) stops the wait.
+    /// [`LinkOutput::Proved`](crate::LinkOutput::Proved) comes with the pong, or the connection is over once nothing at
+    /// all has come for [`pong_timeout`](crate::LinkConfig::pong_timeout), unless it is taken or
+    /// [`handle_backpressure`](Self::handle_backpressure) stops the wait. What else arrives may have been sent before.
     ///
     /// ```
     /// # use npws_core::{ConnectionId, Instant, Link, LinkConfig, LinkMessage, LinkOutput, PeerGeneration};

@@ -83,7 +83,14 @@ impl<B: AsRef<[u8]>> Link<B> {
     /// ```
     pub fn handle_pong(&mut self, now: Instant) {
         self.proof_of_life(now);
-        if let Some(round_trip) = self.keepalive.pong(now) {
+        if self.is_late(now) {
+            return self.keepalive.late_pong();
+        }
+        let (is_probed, round_trip) = self.keepalive.pong(now);
+        if is_probed {
+            self.outputs.push_back(LinkOutput::Proved);
+        }
+        if let Some(round_trip) = round_trip {
             self.outputs.push_back(LinkOutput::RoundTrip(round_trip));
         }
     }
@@ -198,11 +205,19 @@ impl<B: AsRef<[u8]>> Link<B> {
     }
 
     fn proof_of_life(&mut self, now: Instant) {
-        if self.state.phase != Phase::Over {
-            self.last_alive = self.last_alive.max(Some(now));
-            if self.keepalive.proof_of_life(now) {
-                self.outputs.push_back(LinkOutput::Proved);
-            }
+        if self.state.phase == Phase::Over {
+            return;
         }
+        if self.is_late(now) {
+            return self.keepalive.late_arrival();
+        }
+        self.last_alive = self.last_alive.max(Some(now));
+        self.keepalive.arrival(now);
+    }
+
+    /// Whether the timer was due and nobody came: this end slept, and what it reads now may have arrived long ago, from a
+    /// peer that is gone.
+    fn is_late(&self, now: Instant) -> bool {
+        self.keepalive.expects_answers() && self.poll_timeout().is_some_and(|due| due < now)
     }
 }

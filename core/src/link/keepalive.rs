@@ -16,7 +16,7 @@ pub(super) struct Keepalive {
     /// How many pings may still be sent without counting on an answer.
     unanswered_left: u32,
     next: Next,
-    /// Whether somebody waits for the next sign of life.
+    /// Whether somebody waits for the next pong.
     probed: bool,
     unanswered: Unanswered,
     round_trip: Option<Duration>,
@@ -81,26 +81,54 @@ impl Keepalive {
         };
     }
 
-    /// Something arrived: the silence is over, and so is the wait for a pong. Gives whether it answers a probe.
-    pub(super) fn proof_of_life(&mut self, now: Instant) -> bool {
-        if !matches!(self.next, Next::Nothing) {
-            self.start(now);
-        }
-        core::mem::take(&mut self.probed)
+    /// Whether an answer can be counted on.
+    pub(super) fn expects_answers(&self) -> bool {
+        self.answered
     }
 
-    /// A pong arrived. Gives how long the answer took, if that is known.
-    pub(super) fn pong(&mut self, now: Instant) -> Option<Duration> {
-        let Unanswered::One(sent) = core::mem::replace(&mut self.unanswered, Unanswered::None) else { return None };
+    /// How long after its last sign of life a peer whose answers can be counted on is given up at the latest.
+    pub(super) fn longest_silence(&self) -> Duration {
+        self.silence.map_or(Duration::MAX, |silence| silence.saturating_add(self.pong_timeout))
+    }
+
+    /// Something arrived: the silence is over, and so is the wait for a pong, unless a probe waits for it.
+    pub(super) fn arrival(&mut self, now: Instant) {
+        match self.next {
+            Next::Nothing => {}
+            // A pong may be behind it.
+            Next::GiveUpAt(_) if self.probed => self.next = Next::GiveUpAt(self.answer_deadline(now)),
+            Next::PingAt(_) | Next::GiveUpAt(_) => self.start(now),
+        }
+    }
+
+    /// Something was read after the timer was due, so nobody knows since when it has waited: the peer is to be asked again.
+    pub(super) fn late_arrival(&mut self) {
+        if let Next::GiveUpAt(due) = self.next {
+            self.next = Next::PingAt(due);
+        }
+    }
+
+    /// A pong arrived. Gives whether it answers a probe, and how long the answer took, if that is known.
+    pub(super) fn pong(&mut self, now: Instant) -> (bool, Option<Duration>) {
+        let is_probed = core::mem::take(&mut self.probed);
+        self.arrival(now);
+        let Unanswered::One(sent) = core::mem::replace(&mut self.unanswered, Unanswered::None) else {
+            return (is_probed, None);
+        };
         self.round_trip = Some(now - sent);
-        self.round_trip
+        (is_probed, self.round_trip)
+    }
+
+    /// A pong was read after the timer was due: it proves nothing, and its time tells nothing.
+    pub(super) fn late_pong(&mut self) {
+        self.unanswered = Unanswered::None;
     }
 
     pub(super) fn round_trip(&self) -> Option<Duration> {
         self.round_trip
     }
 
-    /// Wants a sign of life now. Gives whether to ping for it: not if a ping is under way already, nor if an answer
+    /// Wants a pong now. Gives whether to ping for it: not if a ping is under way already, nor if an answer
     /// cannot be counted on.
     pub(super) fn probe(&mut self, now: Instant) -> bool {
         self.probed = self.answered;

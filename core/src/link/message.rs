@@ -73,7 +73,7 @@ pub enum LinkOutput {
     /// The peer had taken the connection and ended the stream in good order, all before this side took it: what it sent,
     /// if anything, is still to be read. Nothing comes after it.
     Retained(CloseReason),
-    /// Something arrived after [`probe`](crate::Link::probe). Comes once for every probe that is answered.
+    /// The pong came that [`probe`](crate::Link::probe) asked for. Comes once for every probe that is answered.
     Proved,
     /// How long a ping and its pong took.
     RoundTrip(Duration),

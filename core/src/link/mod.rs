@@ -175,6 +175,9 @@ impl<B: AsRef<[u8]>> Link<B> {
 
     /// When the peer last proved that it is there, since this link began.
     ///
+    /// What a v2 peer sent to an idle connection proves nothing if it is read after a timer was due: it may have waited
+    /// since before the peer went.
+    ///
     /// ```
     /// # use npws_core::{ConnectionId, Instant, Link, LinkConfig, PeerGeneration};
     /// # let (config, now) = (LinkConfig::default(), Instant::ZERO);
@@ -188,8 +191,8 @@ impl<B: AsRef<[u8]>> Link<B> {
         self.last_alive
     }
 
-    /// Whether a v2 peer has proved nothing for longer than `max`; [`probe`](Self::probe) asks it to. A v1 peer need not
-    /// prove anything and is never stale.
+    /// Whether a v2 peer has proved nothing for longer than `max`, or for so long that it would have been given up if
+    /// this end had not slept; [`probe`](Self::probe) asks it to. A v1 peer need not prove anything and is never stale.
     ///
     /// ```
     /// # use core::time::Duration;
@@ -203,7 +206,8 @@ impl<B: AsRef<[u8]>> Link<B> {
     /// ```
     #[must_use]
     pub fn is_stale(&self, now: Instant, max: Duration) -> bool {
-        self.peer() == PeerGeneration::V2 && now - self.last_alive.unwrap_or(self.begun) > max
+        let longest = max.min(self.keepalive.longest_silence());
+        self.peer() == PeerGeneration::V2 && now - self.last_alive.unwrap_or(self.begun) > longest
     }
 
     /// How long the last ping and its pong took. It is measured on idle v2 connections, where nothing delays the answer.

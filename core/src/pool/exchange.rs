@@ -26,7 +26,7 @@ pub(super) enum Life {
 #[derive(Debug)]
 pub(crate) struct Exchange<C> {
     role: Role,
-    config: PoolConfig,
+    pub(super) config: PoolConfig,
     pub(super) life: Life,
     pub(super) registry: Registry<C>,
     pub(super) tombstones: Tombstones,

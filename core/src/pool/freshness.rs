@@ -15,8 +15,9 @@ impl<C> Exchange<C> {
     pub(super) fn hold(&mut self, now: Instant, key: ConnectionKey) -> bool {
         match self.registry.standing(key) {
             Some(Standing::Held) => return true,
-            // Who was proved for this very offer is fresh enough, or a short limit would ask again and again.
-            Some(Standing::Idle) if !self.registry.is_proved(key) => {}
+            // Who was proved for this very offer is fresh enough, or a short limit would ask again and again, unless this
+            // end has slept since.
+            Some(Standing::Idle) if !self.registry.is_proved(key, now) => {}
             _ => return false,
         }
         if self.registry.peer(key) != Some(PeerGeneration::V2) {
@@ -34,11 +35,11 @@ impl<C> Exchange<C> {
     }
 
     /// A connection that was held back is alive.
-    pub(super) fn prove(&mut self, key: ConnectionKey) {
+    pub(super) fn prove(&mut self, now: Instant, key: ConnectionKey) {
         if self.is_open() && self.registry.standing(key) == Some(Standing::Held) {
             self.registry.set_standing(key, Standing::Idle);
             self.pair(key);
-            self.registry.mark_proved(key);
+            self.registry.mark_proved(key, now + self.config.link.pong_timeout);
         }
     }
 

@@ -76,7 +76,8 @@ impl<C, S: Side<C>> Pool<C, S> {
     }
 
     /// A connection that was held back is alive: it is idle again, at its old place in the order, and offered to who
-    /// waits. While the pool is being drained it stays held back.
+    /// waits. While the pool is being drained it stays held back. The proof counts for this offer, for as long as a peer
+    /// has for its answer: [`pong_timeout`](crate::LinkConfig::pong_timeout).
     ///
     /// ```
     /// # use npws_core::{ClientConfig, ClientPool, CloseReason, ConnectionId, ConnectionKey, Instant, Output, PeerGeneration};
@@ -96,7 +97,7 @@ impl<C, S: Side<C>> Pool<C, S> {
     /// # Ok::<(), npws_core::ConfigError>(())
     /// ```
     pub fn handle_proved(&mut self, now: Instant, key: ConnectionKey) {
-        self.exchange.prove(key);
+        self.exchange.prove(now, key);
         self.settle(now);
     }
 

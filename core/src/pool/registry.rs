@@ -71,8 +71,8 @@ struct Entry<C> {
     /// When its peer took it, counted in claims.
     turn: Option<u64>,
     offered_to: Option<WaiterId>,
-    /// Whether it was offered because it had just been proved alive.
-    is_proved: bool,
+    /// Until when it counts as alive, if it was offered because it had just been proved so.
+    proved: Option<Instant>,
     connection: C,
 }
 
@@ -178,7 +178,7 @@ impl<C> Registry<C> {
             standing: Standing::Idle,
             turn: None,
             offered_to: None,
-            is_proved: false,
+            proved: None,
             connection,
         };
         let former = self.by_id.insert(id, entry);
@@ -252,15 +252,15 @@ impl<C> Registry<C> {
         self.look(key).and_then(|entry| entry.offered_to)
     }
 
-    /// Whether it was offered because it had just been proved alive.
-    pub(super) fn is_proved(&self, key: ConnectionKey) -> bool {
-        self.look(key).is_some_and(|entry| entry.is_proved)
+    /// Whether it was offered because it had been proved alive, and counts as that.
+    pub(super) fn is_proved(&self, key: ConnectionKey, now: Instant) -> bool {
+        self.look(key).is_some_and(|entry| entry.proved.is_some_and(|until| now <= until))
     }
 
-    /// Remembers, for as long as it is offered, that a connection has just been proved alive.
-    pub(super) fn mark_proved(&mut self, key: ConnectionKey) {
+    /// Remembers, for as long as it is offered, until when a connection counts as alive.
+    pub(super) fn mark_proved(&mut self, key: ConnectionKey, until: Instant) {
         if let Some(entry) = self.entry(key) {
-            entry.is_proved = entry.offered_to.is_some();
+            entry.proved = entry.offered_to.map(|_| until);
         }
     }
 
@@ -280,7 +280,7 @@ impl<C> Registry<C> {
         if entry.offered_to.take().is_none() {
             return;
         }
-        entry.is_proved = false;
+        entry.proved = None;
         let (lane, standing, turn) = (entry.lane, entry.standing, entry.turn);
         self.offered -= 1;
         self.count_in(key, lane, standing, turn);

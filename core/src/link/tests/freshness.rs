@@ -76,28 +76,103 @@ fn a_clock_that_goes_back_measures_no_negative_time() {
 }
 
 #[test]
-fn a_probe_is_answered_by_whatever_arrives() {
-    let signs: [(StepAt, &[LinkOutput]); 6] = [
-        (|link, now| link.handle_pong(now), &[LinkOutput::Proved, LinkOutput::RoundTrip(secs(1))]),
-        (|link, now| link.handle_ping(now), &[LinkOutput::Proved]),
-        (|link, now| link.handle_arrival(now), &[LinkOutput::Proved]),
-        (|link, now| link.handle_text(now, "?"), &[LinkOutput::Proved]),
-        (|link, now| link.handle_text(now, "claim"), &[LinkOutput::Proved, LinkOutput::Claimed]),
-        (|link, now| link.handle_binary(now, vec![1]), &[LinkOutput::Proved, LinkOutput::Claimed]),
+fn a_probe_is_answered_by_the_pong() {
+    for keepalive in [None, Some(secs(30))] {
+        let mut link = server_with(LinkConfig { keepalive, ..LinkConfig::default() }, V2);
+        assert!(link.probe(at(1)));
+        assert_eq!((outputs(&mut link), link.poll_timeout()), (vec![PING], Some(at(11))));
+        assert!(link.is_stale(at(2), Duration::ZERO));
+        link.handle_pong(at(2));
+        assert!(!link.is_stale(at(2), Duration::ZERO));
+        assert_eq!(outputs(&mut link), [LinkOutput::Proved, LinkOutput::RoundTrip(secs(1))]);
+        link.handle_pong(at(3));
+        assert_eq!(outputs(&mut link), [], "told once");
+    }
+}
+
+#[test]
+fn what_was_under_way_before_the_probe_does_not_answer_it_but_is_no_silence() {
+    let signs: [StepAt; 3] = [
+        |link, now| link.handle_ping(now),
+        |link, now| link.handle_arrival(now),
+        |link, now| link.handle_text(now, "?"),
     ];
-    for (sign, expected) in signs {
-        for keepalive in [None, Some(secs(30))] {
-            let mut link = server_with(LinkConfig { keepalive, ..LinkConfig::default() }, V2);
-            assert!(link.probe(at(1)));
-            assert_eq!((outputs(&mut link), link.poll_timeout()), (vec![PING], Some(at(11))));
-            assert!(link.is_stale(at(2), Duration::ZERO));
-            sign(&mut link, at(2));
-            assert!(!link.is_stale(at(2), Duration::ZERO));
-            assert_eq!(outputs(&mut link), expected);
-            link.handle_arrival(at(3));
-            assert_eq!(outputs(&mut link), [], "told once");
+    for sign in signs {
+        let mut link = server(V2);
+        assert!(link.probe(at(1)));
+        assert_eq!(outputs(&mut link), [PING]);
+        sign(&mut link, at(2));
+        assert_eq!((outputs(&mut link), link.poll_timeout()), (vec![], Some(at(12))), "the pong may be behind it");
+        link.handle_timeout(at(12));
+        assert_eq!(outputs(&mut link), [LinkOutput::Closed(CloseReason::KeepaliveTimeout)]);
+    }
+}
+
+#[test]
+fn data_ends_a_probe() {
+    let claims: [StepAt; 2] =
+        [|link, now| link.handle_text(now, "claim"), |link, now| link.handle_binary(now, vec![1])];
+    for claim in claims {
+        let mut link = server(V2);
+        assert!(link.probe(at(1)));
+        claim(&mut link, at(2));
+        assert_eq!(outputs(&mut link), [PING, LinkOutput::Claimed]);
+    }
+}
+
+#[test]
+fn what_waited_while_this_end_slept_proves_nothing() {
+    let signs: [StepAt; 4] = [
+        |link, now| link.handle_ping(now),
+        |link, now| link.handle_arrival(now),
+        |link, now| link.handle_text(now, "?"),
+        // Of bytes the link hears first, of the pong that they are then.
+        |link, now| {
+            link.handle_arrival(now);
+            link.handle_pong(now);
+        },
+    ];
+    for sign in signs {
+        for was_pinged in [false, true] {
+            let mut link = server(V2);
+            link.handle_ping(at(1));
+            if was_pinged {
+                link.handle_timeout(at(40));
+            }
+            let due = link.poll_timeout().unwrap();
+            let _ = outputs(&mut link);
+            sign(&mut link, at(1000));
+            assert_eq!((link.last_alive(), link.round_trip()), (Some(at(1)), None));
+            assert!(link.is_stale(at(1000), Duration::MAX), "longer than it takes to give a peer up");
+            assert_eq!((outputs(&mut link), link.poll_timeout()), (vec![], Some(due)), "to be asked at once");
+            link.handle_timeout(at(1000));
+            assert_eq!((outputs(&mut link), link.poll_timeout()), (vec![PING], Some(at(1010))));
+            link.handle_pong(at(1001));
+            assert_eq!(link.last_alive(), Some(at(1001)));
+            assert!(!link.is_stale(at(1001), Duration::ZERO));
         }
     }
+}
+
+#[test]
+fn a_probe_outlasts_the_sleep_of_its_own_end() {
+    let mut link = server(V2);
+    assert!(link.probe(at(1)));
+    link.handle_pong(at(1000));
+    assert_eq!(outputs(&mut link), [PING], "that pong may be from before");
+    link.handle_timeout(at(1000));
+    link.handle_pong(at(1001));
+    assert_eq!(outputs(&mut link), [PING, LinkOutput::Proved, LinkOutput::RoundTrip(secs(1))]);
+}
+
+#[test]
+fn a_peer_that_would_have_been_given_up_is_stale_whatever_the_limit() {
+    let mut link = server(V2);
+    link.handle_ping(at(1));
+    assert!(!link.is_stale(at(41), Duration::MAX), "30 s of silence and 10 s for the pong");
+    assert!(link.is_stale(at(42), Duration::MAX));
+    let link = server_with(LinkConfig { keepalive: None, ..LinkConfig::default() }, V2);
+    assert!(!link.is_stale(at(1_000_000), Duration::MAX), "without pings nobody is given up");
 }
 
 #[test]

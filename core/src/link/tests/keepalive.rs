@@ -179,9 +179,9 @@ fn a_clock_that_leaps_sends_one_ping_and_then_waits_for_its_answer() {
 #[test]
 fn a_clock_that_goes_back_does_not_unprove_life() {
     let mut link = server(PeerGeneration::V2);
-    link.handle_pong(at(50));
-    link.handle_pong(at(40));
-    assert_eq!(link.last_alive(), Some(at(50)));
+    link.handle_pong(at(20));
+    link.handle_pong(at(10));
+    assert_eq!(link.last_alive(), Some(at(20)));
 }
 
 #[test]

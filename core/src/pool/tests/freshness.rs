@@ -39,12 +39,16 @@ fn what_was_proved_for_an_offer_is_not_found_stale_again() {
     let waiter = pool.take_next(at(0), FOREVER);
     assert!(pool.handle_stale(at(1), keys[0]) && pool.handle_stale(at(1), keys[0]), "held back once and for all");
     pool.handle_proved(at(2), keys[0]);
-    assert!(!pool.handle_stale(at(9), keys[0]), "or a limit shorter than a round trip would ask for ever");
+    let last = at(2) + LinkConfig::default().pong_timeout;
+    assert!(!pool.handle_stale(last, keys[0]), "or a limit shorter than a round trip would ask for ever");
     assert_eq!(offer(&pool, waiter), Some(0));
-    pool.cancel(at(10), waiter);
-    let later = pool.take_next(at(11), FOREVER);
-    assert!(pool.handle_stale(at(11), keys[0]), "what was cancelled can grow stale");
-    assert!(is_waiting(&mut pool, at(11), later));
+    let late = last + Duration::from_nanos(1);
+    assert!(pool.handle_stale(late, keys[0]), "this end has slept for longer than an answer takes");
+    pool.handle_proved(late, keys[0]);
+    pool.cancel(late, waiter);
+    let later = pool.take_next(late, FOREVER);
+    assert!(pool.handle_stale(late, keys[0]), "what was cancelled can grow stale");
+    assert!(is_waiting(&mut pool, late, later));
 }
 
 #[test]

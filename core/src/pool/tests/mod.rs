@@ -22,7 +22,10 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::*;
-use crate::{ClientConfig, CloseReason, ConnectionId, PeerGeneration, PeerHeader, PoolConfig, ServerConfig, TakeError};
+use crate::{
+    ClientConfig, CloseReason, ConnectionId, LinkConfig, PeerGeneration, PeerHeader, PoolConfig, ServerConfig,
+    TakeError,
+};
 
 type Client = ClientPool<u32>;
 type Server = ServerPool<u32, Box<dyn FnMut() -> [u8; 4]>>;

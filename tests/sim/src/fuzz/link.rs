@@ -112,7 +112,7 @@ impl Play {
 
     fn happen(&mut self, event: Event) {
         let (link, now) = (&mut self.link, self.now);
-        let due = link.poll_timeout().is_some_and(|timer| timer <= now);
+        let timer = link.poll_timeout();
         let (mut said, mut probed) = (None, None);
         let was_over = link.end().is_some();
         match event.clone() {
@@ -137,7 +137,7 @@ impl Play {
             Event::Close(reason) => link.close(now, reason),
         }
         let aged = !was_over && link.end() == Some(CloseReason::IdleAge);
-        self.model.happen(now, event.clone(), due, aged);
+        self.model.happen(now, event.clone(), timer, aged);
         assert_eq!(said.unwrap_or(self.model.fin_said), self.model.fin_said);
         assert_eq!(probed.unwrap_or(self.model.probed), self.model.probed);
         self.compare();

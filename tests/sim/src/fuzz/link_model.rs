@@ -63,7 +63,11 @@ pub(super) struct Model {
     last_alive: Option<Instant>,
     /// Since when nothing arrived and no ping was sent.
     quiet_since: Instant,
-    /// The ping whose answer the link waits for.
+    /// Whether what arrives may have waited while this end slept.
+    late: bool,
+    /// When a ping was due at the latest, if that is not for the silence.
+    ping_due: Option<Instant>,
+    /// Since when the link waits for the answer to its ping.
     pinged: Option<Instant>,
     suspended: bool,
     unanswered_pings: u32,
@@ -104,6 +108,8 @@ impl Model {
             end: None,
             last_alive: None,
             quiet_since: Instant::ZERO,
+            late: false,
+            ping_due: None,
             pinged: None,
             suspended: false,
             unanswered_pings: 0,
@@ -146,19 +152,20 @@ impl Model {
             self.read.max(self.id_length()).saturating_add(count).min(self.received.len().max(self.id_length()));
     }
 
-    /// `due` is whether the link's own timer had come, which was checked to stand where it may. `aged` is whether the
+    /// `timer` is the link's own before, which was checked to stand where it may. `aged` is whether the
     /// link ended for its age: only the link knows where in its window that lies.
-    pub(super) fn happen(&mut self, now: Instant, event: Event, due: bool, aged: bool) {
+    pub(super) fn happen(&mut self, now: Instant, event: Event, timer: Option<Instant>, aged: bool) {
         if self.end.is_some() {
             return;
         }
+        self.late = self.expects_answers() && timer.is_some_and(|timer| timer < now);
         let v2 = self.peer == PeerGeneration::V2;
         match event {
             Event::Binary(bytes) => self.binary(now, &bytes),
             Event::Word(word) if v2 => {
                 self.alive(now);
                 if self.established {
-                    self.word(word);
+                    self.word(now, word);
                 }
             }
             Event::Word(_) | Event::Text => {
@@ -175,7 +182,7 @@ impl Model {
             Event::Failure => self.lose(CloseReason::TransportFailed),
             Event::Violation(Violation::Text) => self.close(Some(1003), CloseReason::Violation(Violation::Text)),
             Event::Violation(violation) => self.close(Some(1002), CloseReason::Violation(violation)),
-            Event::Timeout if due => self.timeout(now, aged),
+            Event::Timeout if timer.is_some_and(|timer| timer <= now) => self.timeout(now, aged),
             Event::Timeout => {}
             Event::Take => self.take(),
             Event::Announce => self.announce(v2),
@@ -225,11 +232,11 @@ impl Model {
             self.outputs.push(LinkOutput::Established(self.id));
         }
         if self.received.len() > self.id_length() {
-            self.claim();
+            self.claim(now);
         }
     }
 
-    fn word(&mut self, word: ControlWord) {
+    fn word(&mut self, now: Instant, word: ControlWord) {
         if self.drain_due.is_some() {
             return self.close(Some(1000), CloseReason::Drained);
         }
@@ -239,11 +246,11 @@ impl Model {
             }
             ControlWord::Claim if !self.claimed => {
                 self.claim_heard = true;
-                self.claim();
+                self.claim(now);
             }
             ControlWord::Fin => {
                 self.fin_heard = true;
-                self.claim();
+                self.claim(now);
                 self.close_if_both_finished();
             }
             ControlWord::Drain if !self.claimed => self.close(Some(1000), CloseReason::PeerDrained),
@@ -251,10 +258,10 @@ impl Model {
         }
     }
 
-    fn claim(&mut self) {
+    fn claim(&mut self, now: Instant) {
         if !self.claimed && !self.taken {
             self.outputs.push(LinkOutput::Claimed);
-            self.pings_under_way.clear();
+            self.suspend(now);
         }
         self.claimed = true;
     }
@@ -297,16 +304,27 @@ impl Model {
     }
 
     fn alive(&mut self, now: Instant) {
+        if self.late {
+            if let Some(pinged) = self.pinged.take() {
+                self.ping_due = Some(pinged + self.config.pong_timeout);
+            }
+            return;
+        }
         self.last_alive = Some(now);
         self.quiet_since = now;
-        self.pinged = None;
-        if std::mem::take(&mut self.probed) {
-            self.outputs.push(LinkOutput::Proved);
-        }
+        self.ping_due = None;
+        self.pinged = self.pinged.filter(|_| self.probed).map(|_| now);
     }
 
     fn pong(&mut self, now: Instant) {
         self.alive(now);
+        if self.late {
+            return self.pings_under_way.clear();
+        }
+        self.pinged = None;
+        if std::mem::take(&mut self.probed) {
+            self.outputs.push(LinkOutput::Proved);
+        }
         if let [sent] = self.pings_under_way[..] {
             self.round_trip = Some(now - sent);
             self.outputs.push(LinkOutput::RoundTrip(now - sent));
@@ -321,7 +339,7 @@ impl Model {
         } else {
             self.suspend(now);
             if self.established && !self.taken {
-                self.claim();
+                self.claim(now);
             }
         }
     }
@@ -336,6 +354,7 @@ impl Model {
 
     /// No answer is waited for any more.
     fn stop(&mut self) {
+        self.ping_due = None;
         self.pinged = None;
         self.probed = false;
         self.pings_under_way.clear();
@@ -360,6 +379,7 @@ impl Model {
     fn ping(&mut self, now: Instant) {
         self.outputs.push(LinkOutput::Send(LinkMessage::Ping));
         self.quiet_since = now;
+        self.ping_due = None;
         if self.expects_answers() {
             self.pinged = Some(now);
             self.pings_under_way.push(now);

@@ -138,7 +138,7 @@ impl Model {
     /// Says whether the connection is held back.
     pub(super) fn stale(&mut self, index: usize) -> bool {
         let Connection { standing, offered_to, proved_for, .. } = self.connections[index];
-        let is_proved = offered_to.is_some() && offered_to == proved_for;
+        let is_proved = offered_to.zip(proved_for).is_some_and(|(to, (by, until))| to == by && self.now <= until);
         if standing == Standing::Idle && self.is_v2(index) && !is_proved {
             let waiter = self.put_back(index);
             self.connections[index].standing = Standing::Held;
@@ -156,7 +156,8 @@ impl Model {
         if self.is_open() && self.connections[index].standing == Standing::Held {
             self.connections[index].standing = Standing::Idle;
             self.pair();
-            self.connections[index].proved_for = self.connections[index].offered_to;
+            let until = self.now + self.config.link.pong_timeout;
+            self.connections[index].proved_for = self.connections[index].offered_to.map(|waiter| (waiter, until));
         }
         self.settle();
     }

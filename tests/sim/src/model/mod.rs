@@ -15,7 +15,7 @@ mod server;
 use core::time::Duration;
 
 pub use client::check_client;
-use npws_core::{ConnectionId, PoolConfig};
+use npws_core::{ConnectionId, LinkConfig, PoolConfig};
 pub use op::{Op, Upgrade};
 pub use server::check_server;
 
@@ -29,5 +29,6 @@ fn id(number: u8) -> ConnectionId {
 
 /// Limits short enough for a story of a few hundred steps to cross them.
 fn short_lived(opens: bool) -> PoolConfig {
-    PoolConfig { retention: ms(300), tombstone: ms(400), control_channel: true, opens, ..PoolConfig::default() }
+    let link = LinkConfig { pong_timeout: ms(200), ..LinkConfig::default() };
+    PoolConfig { retention: ms(300), tombstone: ms(400), control_channel: true, opens, link, ..PoolConfig::default() }
 }

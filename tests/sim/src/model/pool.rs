@@ -25,8 +25,8 @@ pub(super) struct Connection {
     pub(super) offered_to: Option<usize>,
     /// When the peer took it, counted in claims.
     pub(super) turn: Option<usize>,
-    /// Who was offered it when it had just been proved alive.
-    pub(super) proved_for: Option<usize>,
+    /// Who was offered it when it had just been proved alive, and until when that counts.
+    pub(super) proved_for: Option<(usize, Instant)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,6 +29,8 @@ pub(super) enum Deed {
     Strike,
     Leap,
     Stall,
+    /// It stalls, and its network goes meanwhile.
+    Suspend,
     Weather,
     HoldDials,
     ResumeDials,
@@ -192,7 +194,7 @@ fn pool(rng: &mut Rng) -> PoolConfig {
             pong_timeout: time(rng, 100, 3000),
             early_data_limit: rng.pick(&[1, 30, 300, 64 * 1024]),
             max_v1_pings: rng.pick(&[0, 3, 1000]),
-            max_idle_age: rng.chance(250).then(|| time(rng, 1000, 20_000)),
+            max_idle_age: rng.chance(250).then(|| time(rng, 3000, 20_000)),
         },
         ..PoolConfig::default()
     }
@@ -292,6 +294,7 @@ fn deeds(rng: &mut Rng, has_group: bool) -> Vec<(Deed, u32)> {
         (Deed::Restart, 1),
         (Deed::Leap, 1),
         (Deed::Stall, 1),
+        (Deed::Suspend, 1),
         (Deed::Weather, 1),
         (Deed::HoldDials, 1),
         (Deed::ResumeDials, 1),

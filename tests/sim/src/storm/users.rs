@@ -11,6 +11,9 @@ use crate::world::{GroupId, Happening, PoolId, Read, Rng, StreamId, TakeId, Want
 /// The reminder for the next deed; those above name what somebody was told.
 const NEXT_DEED: u64 = 0;
 
+/// From here on a reminder names a pool that is to be unplugged.
+const UNPLUG: u64 = 1 << 32;
+
 /// How many streams a pool's users have at most.
 const MANY: usize = 12;
 
@@ -87,6 +90,10 @@ impl Users {
                 let pause = self.rng.time(&(Duration::ZERO..=self.mix.pace));
                 world.remind(pause, NEXT_DEED);
             }
+            Happening::Reminder(number @ UNPLUG..) => {
+                let pool = usize::try_from(number - UNPLUG).ok().and_then(|index| self.pools.get(index));
+                pool.into_iter().for_each(|&pool| world.unplug(pool));
+            }
             Happening::Reminder(number) => {
                 let told = usize::try_from(number - 1).ok().and_then(|index| self.told.get(index));
                 if let Some(&(pool, id)) = told {
@@ -145,7 +152,12 @@ impl Users {
                 }
             }
             Deed::Leap => world.leap(pool, ms(self.rng.within(1..=60_000))),
-            Deed::Stall => world.stall(pool, ms(self.rng.within(1..=5000))),
+            Deed::Stall => world.stall(pool, self.sleep()),
+            Deed::Suspend => {
+                let (asleep, index) = (self.sleep(), self.rng.below(self.pools.len()));
+                world.stall(self.pools[index], asleep);
+                world.remind(self.rng.time(&(Duration::ZERO..=asleep)), UNPLUG + index as u64);
+            }
             Deed::HoldDials => world.hold_dials(pool),
             Deed::ResumeDials => world.resume_dials(pool),
             Deed::Resize => {
@@ -185,7 +197,7 @@ impl Users {
             GroupDeed::Close => return world.close_group(group),
             GroupDeed::Restart => return world.restart_group(group, self.rng.chance(400)),
             GroupDeed::Leap => return world.leap_group(group, ms(self.rng.within(1..=60_000))),
-            GroupDeed::Stall => return world.stall_group(group, ms(self.rng.within(1..=5000))),
+            GroupDeed::Stall => return world.stall_group(group, self.sleep()),
         };
         self.takes.push(world.take_from_group(group, want, timeout));
     }
@@ -263,6 +275,12 @@ impl Users {
                 }
             }
         }
+    }
+
+    /// How long a program gets no processor: a busy machine, or one that was suspended.
+    fn sleep(&mut self) -> Duration {
+        let longest = self.rng.pick(&[5000, 30_000]);
+        ms(self.rng.within(1..=longest))
     }
 
     fn timeout(&mut self) -> Duration {

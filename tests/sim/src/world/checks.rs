@@ -196,6 +196,7 @@ impl World {
             Want::Next => {
                 assert!(!is_control_channel(process, key.id()), "the control channel is nobody's next");
                 assert!(!end.is_claimed, "{key:?} is the peer's already");
+                self.check_alive(process, id, end);
             }
             Want::Claimed => assert!(end.is_claimed, "{key:?} was not taken by the peer"),
         }
@@ -205,6 +206,19 @@ impl World {
         // Of a server's newest connections the client has yet to read the ID.
         let other = self.end(id.peer()).id();
         assert!(other.is_none_or(|other| other == key.id()), "the two ends disagree on the ID");
+    }
+
+    /// Nobody's next is dead for longer than it takes to find out, even if this end has slept meanwhile.
+    fn check_alive(&self, process: &Process, id: EndId, end: &End) {
+        let link = &process.plan.pool().link;
+        let generation = end.peer.map(|peer| peer.generation);
+        let (Some(keepalive), Some(PeerGeneration::V2), true) = (link.keepalive, generation, process.watches) else {
+            return;
+        };
+        // What came before it went to sleep may be read just before the silence is over. The last packet was under way.
+        let bound = keepalive * 2 + link.pong_timeout + *self.network.latency.end();
+        let since = self.paths[id.path].cut_at.map_or(bound, |at| self.now - at.max(end.registered_at));
+        assert!(since <= bound, "{id} was cut {since:?} ago and is handed out");
     }
 
     /// A take failed for a reason.

@@ -42,6 +42,23 @@ impl World {
         }
     }
 
+    /// All connections of a pool's program are cut in silence.
+    ///
+    /// ```
+    /// # use npws_core::{PeerGeneration, ServerConfig};
+    /// # use npws_sim::world::World;
+    /// # let mut world = World::new(1);
+    /// # let server = world.add_server(ServerConfig::default(), PeerGeneration::V2)?;
+    /// world.unplug(server);
+    /// # Ok::<(), npws_core::ConfigError>(())
+    /// ```
+    pub fn unplug(&mut self, pool: PoolId) {
+        note!(self, "pool {} is unplugged", pool.0);
+        for end in self.process(pool).ends.clone() {
+            self.cut(&[end, end.peer()]);
+        }
+    }
+
     fn lose(&mut self, path: usize) {
         for is_server in [false, true] {
             let end = EndId { path, is_server };

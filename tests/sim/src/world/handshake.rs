@@ -226,7 +226,9 @@ impl World {
         if let Some(key) = key {
             assert_eq!(Some(key.id()), self.end(end).id(), "the pool and the link agree on the ID");
             if self.end(end).stage == Stage::Establishing {
-                self.end_mut(end).stage = Stage::Pooled(key);
+                let now = self.now;
+                let pooled = self.end_mut(end);
+                (pooled.stage, pooled.registered_at) = (Stage::Pooled(key), now);
                 self.wake(end);
             }
         }

@@ -56,6 +56,7 @@ pub(super) struct End {
     pub(super) is_claimed: bool,
     pub(super) is_held: bool,
     pub(super) is_asked_back: bool,
+    pub(super) registered_at: Instant,
     /// On the clock of its process.
     pub(super) retained_at: Option<Instant>,
     /// Whether its user took it as the next, and a v2 peer was told.
@@ -80,6 +81,7 @@ impl End {
             is_claimed: false,
             is_held: false,
             is_asked_back: false,
+            registered_at: Instant::ZERO,
             retained_at: None,
             is_announced: false,
             is_woken: false,

@@ -120,7 +120,8 @@ impl World {
         let Some(entry) = self.process(pool).waiters.get_mut(&waiter) else { return };
         entry.is_woken = false;
         let (want, deadline) = (entry.want, entry.deadline);
-        let max_staleness = self.process(pool).plan.pool().max_staleness.filter(|_| want == Want::Next);
+        let wanted = self.process(pool).plan.pool().max_staleness.unwrap_or(Duration::MAX);
+        let max_staleness = (want == Want::Next).then_some(wanted);
         let mut staleness = max_staleness;
         while let Some((key, end)) = self.process(pool).machine.offered(waiter) {
             match self.hand_over(pool, end, staleness.take()) {

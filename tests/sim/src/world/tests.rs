@@ -53,6 +53,21 @@ fn what_one_user_writes_the_other_reads_to_its_end() {
     }
 }
 
+#[test]
+fn a_pool_that_wakes_up_hands_out_nothing_that_died_in_its_sleep() {
+    let (mut world, client, server) = pair(PeerGeneration::V2);
+    world.network.tcp_timeout = 3600 * SECOND;
+    let before = world.ids(client);
+    world.stall(client, 100 * SECOND);
+    assert_eq!(all(&mut world, 35 * SECOND), [], "it is pinged, and does not look");
+    world.unplug(client);
+    assert_eq!(all(&mut world, 90 * SECOND), []);
+    assert_eq!(world.stats(server).idle, 0, "the server has given up what does not answer");
+    let take = world.take_next(client, 60 * SECOND);
+    let Some(Happening::Taken { take: taken, id, .. }) = world.next(200 * SECOND) else { panic!("nothing") };
+    assert_eq!((taken, before.contains(&id) && !id.is_control()), (take, false), "an old ping proves nothing now");
+}
+
 /// A group of pools of two each, in front of three servers.
 fn group(is_named: bool) -> (World, GroupId, Vec<PoolId>) {
     let mut world = World::new(1);

@@ -25,6 +25,7 @@ impl Model {
         }
         let ping = match (self.pinged, self.config.keepalive) {
             (Some(pinged), _) => Some((pinged + self.config.pong_timeout, pinged + self.config.pong_timeout)),
+            (None, _) if self.ping_due.is_some() => self.ping_due.map(|due| (due, due)),
             (None, Some(keepalive)) if self.pings() => Some(jittered(self.quiet_since, keepalive)),
             _ => None,
         };
@@ -55,11 +56,12 @@ impl Model {
         assert_eq!(link.is_claimed(), self.claimed && self.end.is_none());
         assert_eq!(link.is_finished_by_peer(), self.fin_heard);
         assert_eq!(link.round_trip(), self.round_trip);
-        let silent = now - self.last_alive.unwrap_or_default();
-        assert!(!link.is_stale(now, silent));
+        let (v2, silent) = (self.peer == PeerGeneration::V2, now - self.last_alive.unwrap_or_default());
+        let longest = self.config.keepalive.map(|keepalive| keepalive + self.config.pong_timeout);
+        assert_eq!(link.is_stale(now, silent), v2 && longest.is_some_and(|longest| silent > longest));
         let moment = Duration::from_nanos(1);
         if silent >= moment {
-            assert_eq!(link.is_stale(now, silent - moment), self.peer == PeerGeneration::V2);
+            assert_eq!(link.is_stale(now, silent - moment), v2);
         }
         self.check_timer(link.poll_timeout());
 
