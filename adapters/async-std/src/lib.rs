@@ -94,6 +94,8 @@ pub type Listener = npws_driver::Listener<AsyncStd>;
 pub struct AsyncStd;
 
 impl Runtime for AsyncStd {
+    const READS_ASK_KERNEL: bool = true;
+
     type Stream = TcpStream;
     type Listener = TcpListener;
 

@@ -23,6 +23,9 @@ use socket2::SockRef;
 /// }
 /// ```
 pub trait Runtime: Clone + Debug + Send + Sync + 'static {
+    /// Whether each read of a [`Stream`](Self::Stream) asks the kernel, rather than what the runtime has heard from it.
+    const READS_ASK_KERNEL: bool = false;
+
     /// A connected TCP socket.
     type Stream: AsyncRead + AsyncWrite + Debug + Send + Unpin + 'static;
     /// A listening TCP socket.

@@ -32,14 +32,16 @@ struct Bell {
     has_rung: AtomicBool,
     /// Whether the pool's sentinel will tell of the next that comes to the socket.
     is_posted: AtomicBool,
+    /// Whether the sentinel has heard of the socket.
+    is_known: AtomicBool,
     watcher: AtomicWaker,
 }
 
 impl Bell {
     /// Nobody has looked yet.
     fn new(id: ConnectionId) -> Arc<Self> {
-        let (has_rung, is_posted) = (AtomicBool::new(true), AtomicBool::new(false));
-        Arc::new(Self { id, has_rung, is_posted, watcher: AtomicWaker::new() })
+        let [has_rung, is_posted, is_known] = [true, false, false].map(AtomicBool::new);
+        Arc::new(Self { id, has_rung, is_posted, is_known, watcher: AtomicWaker::new() })
     }
 
     fn ring(&self) {
@@ -58,7 +60,9 @@ impl Bell {
         if self.is_posted.swap(true, Ordering::AcqRel) {
             return;
         }
-        if wire.post(sentinel, self.id) {
+        let is_known = self.is_known.load(Ordering::Relaxed);
+        if wire.post(sentinel, self.id, is_known) {
+            self.is_known.store(true, Ordering::Relaxed);
             wire.ask_kernel();
         } else {
             self.is_posted.store(false, Ordering::Release);

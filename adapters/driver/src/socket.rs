@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use futures::{AsyncRead, AsyncWrite};
 use npws_core::ConnectionId;
@@ -26,8 +26,8 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Io for T {}
 
 /// A socket of the runtime's, whose kernel can be asked what the runtime has not come to yet.
 pub(crate) trait Tcp: Io {
-    /// Has `sentinel` tell once, as `id`, that something has come. Says whether it will.
-    fn post(&self, sentinel: &Sentinel, id: ConnectionId) -> bool;
+    /// Has `sentinel`, which may know the socket already, tell once, as `id`, that something has come. Says whether it will.
+    fn post(&self, sentinel: &Sentinel, id: ConnectionId, is_known: bool) -> bool;
     /// The next read asks the kernel.
     fn ask_kernel(&mut self);
 }
@@ -52,6 +52,9 @@ pub struct Socket {
     peer: Option<SocketAddr>,
     /// What was read and is to be read again.
     unread: Vec<u8>,
+    /// What was written and is to leave together with what comes next.
+    held: Vec<u8>,
+    holds: bool,
 }
 
 impl Socket {
@@ -72,7 +75,7 @@ impl Socket {
     }
 
     fn over(stream: Stream) -> Self {
-        Self { stream, local: None, peer: None, unread: Vec::new() }
+        Self { stream, local: None, peer: None, unread: Vec::new(), held: Vec::new(), holds: false }
     }
 
     /// The same stream with these addresses, which [`Connection`](crate::Connection) then tells.
@@ -117,9 +120,9 @@ impl Socket {
         self.peer = Some(peer);
     }
 
-    /// Has `sentinel` tell once, as `id`, that something has come. Says whether it will.
-    pub(crate) fn post(&self, sentinel: &Sentinel, id: ConnectionId) -> bool {
-        matches!(&self.stream, Stream::Tcp(tcp) if tcp.post(sentinel, id))
+    /// Has `sentinel`, which may know the socket already, tell once, as `id`, that something has come. Says whether it will.
+    pub(crate) fn post(&self, sentinel: &Sentinel, id: ConnectionId, is_known: bool) -> bool {
+        matches!(&self.stream, Stream::Tcp(tcp) if tcp.post(sentinel, id, is_known))
     }
 
     /// The next read gives what the kernel has, even if the runtime does not know yet.
@@ -139,6 +142,48 @@ impl Socket {
     /// Puts `bytes`, which were read, in front of what is still to come.
     pub(crate) fn unread(&mut self, bytes: Vec<u8>) {
         self.unread = bytes;
+    }
+
+    /// From now on what is written leaves when something is to be read: each system call wakes the peer, who may be able to
+    /// do nothing before all of it is there.
+    pub(crate) fn hold(&mut self) {
+        self.holds = true;
+    }
+
+    /// From now on what is written leaves at once, with what was held back in front of it.
+    pub(crate) fn release(&mut self) {
+        self.holds = false;
+    }
+
+    fn poll_held(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            let sent = self.io().poll_write(cx, &held);
+            self.held = held;
+            match ready!(sent)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                n => drop(self.held.drain(..n)),
+            }
+        }
+        self.held = Vec::new();
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes all of `bufs`, if something is held back or will be.
+    fn hold_back(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Option<io::Result<usize>> {
+        if !self.holds && self.held.is_empty() {
+            return None;
+        }
+        for buf in bufs {
+            self.held.extend_from_slice(buf);
+        }
+        let length = bufs.iter().map(|buf| buf.len()).sum();
+        if !self.holds
+            && let Poll::Ready(Err(error)) = self.poll_held(cx)
+        {
+            return Some(Err(error));
+        }
+        Some(Ok(length))
     }
 
     fn read_again(&mut self, buf: &mut [u8]) -> usize {
@@ -163,6 +208,7 @@ impl AsyncRead for Socket {
         if !self.unread.is_empty() {
             return Poll::Ready(Ok(self.read_again(buf)));
         }
+        ready!(self.poll_held(cx))?;
         self.io().poll_read(cx, buf)
     }
 
@@ -175,13 +221,17 @@ impl AsyncRead for Socket {
             let first = bufs.iter_mut().find(|buf| !buf.is_empty());
             return Poll::Ready(Ok(first.map_or(0, |buf| self.read_again(buf))));
         }
+        ready!(self.poll_held(cx))?;
         self.io().poll_read_vectored(cx, bufs)
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.io().poll_write(cx, buf)
+        match self.hold_back(cx, &[IoSlice::new(buf)]) {
+            Some(taken) => Poll::Ready(taken),
+            None => self.io().poll_write(cx, buf),
+        }
     }
 
     fn poll_write_vectored(
@@ -189,14 +239,69 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.io().poll_write_vectored(cx, bufs)
+        match self.hold_back(cx, bufs) {
+            Some(taken) => Poll::Ready(taken),
+            None => self.io().poll_write_vectored(cx, bufs),
+        }
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.holds {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.poll_held(cx))?;
         self.io().poll_flush(cx)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_held(cx))?;
         self.io().poll_close(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::{AsyncReadExt, AsyncWriteExt, FutureExt};
+
+    use super::*;
+    use crate::testing::pipe;
+
+    #[test]
+    fn what_is_held_leaves_before_a_read_and_in_front_of_what_is_written_then() {
+        let (near, mut far) = pipe(100);
+        let mut socket = Socket::new(near);
+        socket.hold();
+        assert!(socket.write_all(b"flight").now_or_never().unwrap().is_ok());
+        assert!(socket.flush().now_or_never().unwrap().is_ok());
+        assert_eq!(far.receive(), b"");
+        assert!(socket.read(&mut [0; 10]).now_or_never().is_none());
+        assert_eq!(far.receive(), b"flight");
+        assert!(socket.write_all(b"tickets ").now_or_never().unwrap().is_ok());
+        socket.release();
+        assert_eq!(far.receive(), b"");
+        assert!(socket.write_vectored(&[IoSlice::new(b"and "), IoSlice::new(b"answer")]).now_or_never().is_some());
+        assert_eq!(far.receive(), b"tickets and answer");
+        assert!(socket.write_all(b"data").now_or_never().unwrap().is_ok());
+        assert_eq!((far.receive(), socket.held.capacity()), (b"data".to_vec(), 0));
+    }
+
+    #[test]
+    fn what_is_held_is_not_lost_to_a_slow_peer_a_flush_or_the_end() {
+        for ends in [false, true] {
+            let (near, mut far) = pipe(5);
+            let mut socket = Socket::new(near);
+            socket.hold();
+            assert!(socket.write_all(b"more than fits").now_or_never().unwrap().is_ok());
+            socket.release();
+            let mut got = Vec::new();
+            loop {
+                let sent = if ends { socket.close().now_or_never() } else { socket.flush().now_or_never() };
+                got.extend(far.receive());
+                if let Some(sent) = sent {
+                    break assert!(sent.is_ok());
+                }
+            }
+            assert_eq!(got, b"more than fits");
+        }
     }
 }

@@ -76,12 +76,12 @@ impl<R: Runtime> TcpSocket<R> {
 }
 
 impl<R: Runtime> Tcp for TcpSocket<R> {
-    fn post(&self, sentinel: &Sentinel, id: ConnectionId) -> bool {
-        sentinel.post(&R::socket(&self.stream), id)
+    fn post(&self, sentinel: &Sentinel, id: ConnectionId, is_known: bool) -> bool {
+        sentinel.post(&R::socket(&self.stream), id, is_known)
     }
 
     fn ask_kernel(&mut self) {
-        self.asks_kernel = true;
+        self.asks_kernel = !R::READS_ASK_KERNEL;
     }
 }
 

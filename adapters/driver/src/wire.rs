@@ -181,9 +181,9 @@ impl Wire {
         Poll::Pending
     }
 
-    /// Has `sentinel` tell once, as `id`, that something has come. Says whether it will.
-    pub(crate) fn post(&self, sentinel: &Sentinel, id: ConnectionId) -> bool {
-        self.socket.get_ref().transport().socket().post(sentinel, id)
+    /// Has `sentinel`, which may know the socket already, tell once, as `id`, that something has come. Says whether it will.
+    pub(crate) fn post(&self, sentinel: &Sentinel, id: ConnectionId, is_known: bool) -> bool {
+        self.socket.get_ref().transport().socket().post(sentinel, id, is_known)
     }
 
     /// The next poll sees what the kernel has, even if the runtime does not know yet.

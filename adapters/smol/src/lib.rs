@@ -125,6 +125,8 @@ impl fmt::Debug for Smol {
 }
 
 impl Runtime for Smol {
+    const READS_ASK_KERNEL: bool = true;
+
     type Stream = Async<TcpStream>;
     type Listener = Async<TcpListener>;
 

@@ -25,14 +25,18 @@ impl Sentinel {
         Self { epoll: epoll::create(epoll::CreateFlags::CLOEXEC).ok() }
     }
 
-    /// From now on tells of the next that comes to `socket`, which it may know already, once. Says whether it will.
-    pub(crate) fn post(&self, socket: &SockRef<'_>, id: ConnectionId) -> bool {
+    /// From now on tells of the next that comes to `socket`, once. It knows all that it was given before, and forgets a
+    /// socket when that is closed. Says whether it will tell.
+    pub(crate) fn post(&self, socket: &SockRef<'_>, id: ConnectionId, is_known: bool) -> bool {
         let Some(epoll) = &self.epoll else { return false };
         let data = epoll::EventData::new_u64(u32::from_be_bytes(id.to_bytes()).into());
         let flags = epoll::EventFlags::IN | epoll::EventFlags::RDHUP | epoll::EventFlags::ONESHOT;
-        // It knows all but new ones, and forgets a socket when that is closed.
-        let posted = epoll::modify(epoll, &**socket, data, flags);
-        posted.or_else(|_| epoll::add(epoll, &**socket, data, flags)).is_ok()
+        let posted = if is_known {
+            epoll::modify(epoll, &**socket, data, flags)
+        } else {
+            epoll::add(epoll, &**socket, data, flags)
+        };
+        posted.is_ok()
     }
 
     /// Tells what has come since the last time. Says whether that is all.

@@ -12,7 +12,7 @@ impl Sentinel {
         Self
     }
 
-    pub(crate) fn post(&self, _: &SockRef<'_>, _: ConnectionId) -> bool {
+    pub(crate) fn post(&self, _: &SockRef<'_>, _: ConnectionId, _: bool) -> bool {
         false
     }
 

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use futures::AsyncReadExt;
 use futures::future::{self, Either};
+use futures::{AsyncReadExt, AsyncWriteExt};
 use futures_rustls::TlsAcceptor;
 use npws_core::{HeadLimits, PeerGeneration, PeerHeader, ProxyRule, Rejection, RequestHead};
 
@@ -69,18 +69,30 @@ impl Front {
     }
 
     /// TLS, after which `secured` is told, and the head of a request. Whoever calls sets the deadlines.
-    pub(super) async fn receive(&self, socket: Socket, secured: impl FnOnce()) -> io::Result<Arrival> {
+    pub(super) async fn receive(&self, mut socket: Socket, secured: impl FnOnce()) -> io::Result<Arrival> {
         let acceptor = lock(&self.tls).clone();
         let mut transport = match acceptor {
             None => Transport::plain(socket),
             Some(Acceptor(acceptor)) => {
-                let transport = Transport::tls(acceptor.accept(ReadAhead::new(socket)).await?);
+                // The request may be there already, and its answer then leaves with the session's tickets.
+                socket.hold();
+                let stream = match acceptor.accept(ReadAhead::new(socket)).into_fallible().await {
+                    Ok(stream) => stream,
+                    Err((error, mut refused)) => {
+                        // The peer is owed the alert.
+                        refused.get_mut().release();
+                        let _ = refused.flush().await;
+                        return Err(error);
+                    }
+                };
                 secured();
-                transport
+                Transport::tls(stream)
             }
         };
         let limits = *lock(&self.head_limits);
-        let request = match read_request(&mut transport, limits).await {
+        let head = read_request(&mut transport, limits).await;
+        transport.socket_mut().release();
+        let request = match head {
             Ok(request) => Ok(request),
             Err(HeadError::TooLarge) => Err(Rejection::HeadTooLarge),
             Err(HeadError::Malformed) => Err(Rejection::Malformed),

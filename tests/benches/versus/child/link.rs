@@ -6,10 +6,14 @@ use std::sync::Arc;
 use futures::{AsyncRead, AsyncWrite};
 use futures_rustls::rustls::client::Resumption;
 use futures_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+#[cfg(feature = "aws-lc-rs")]
+use futures_rustls::rustls::crypto::aws_lc_rs as library;
+#[cfg(not(feature = "aws-lc-rs"))]
+use futures_rustls::rustls::crypto::ring as library;
 use futures_rustls::rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
 use futures_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use futures_rustls::rustls::version::TLS13;
-use futures_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme, crypto};
+use futures_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, ServerConfig, SignatureScheme};
 use futures_rustls::{TlsAcceptor, TlsConnector};
 use npws_tests::pools;
 use npws_tests::testbed::{Testbed, current};
@@ -52,28 +56,28 @@ async fn raw<R: Testbed>(is_tls: bool) -> Ends {
     (Box::new(accepted.expect("the client is right")), Box::new(dialed.expect("the server is right")))
 }
 
-/// TLS 1.3 with ECDSA on P-256, X25519, the cipher that npws prefers, and no resumption. The client checks as much as the
+/// TLS 1.3 by the library that npws uses, with ECDSA on P-256, X25519, the cipher that npws prefers, and no resumption. The client checks as much as the
 /// original's does in its mode "1".
 pub(super) fn full_handshakes() -> (Arc<ServerConfig>, Arc<ClientConfig>) {
     let key = rcgen::KeyPair::generate().expect("P-256 is there");
     let certificate = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("it is a name");
     let certificate: CertificateDer<'static> = certificate.self_signed(&key).expect("the key signs").der().clone();
-    let mut provider = crypto::ring::default_provider();
-    provider.kx_groups = vec![crypto::ring::kx_group::X25519];
-    provider.cipher_suites = vec![crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256];
+    let mut provider = library::default_provider();
+    provider.kx_groups = vec![library::kx_group::X25519];
+    provider.cipher_suites = vec![library::cipher_suite::TLS13_AES_128_GCM_SHA256];
     let algorithms = provider.signature_verification_algorithms;
     let provider = Arc::new(provider);
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let mut server = ServerConfig::builder_with_provider(provider.clone())
         .with_protocol_versions(&[&TLS13])
-        .expect("ring has TLS 1.3")
+        .expect("it has TLS 1.3")
         .with_no_client_auth()
         .with_single_cert(vec![certificate], key)
         .expect("they belong together");
     server.send_tls13_tickets = 0;
     let mut client = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13])
-        .expect("ring has TLS 1.3")
+        .expect("it has TLS 1.3")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(AnyIssuer(algorithms)))
         .with_no_client_auth();
