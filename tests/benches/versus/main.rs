@@ -1,10 +1,11 @@
 //! How npws compares: with the original's behaviour, with bare streams on the same runtime, with other registries, and
 //! the tunnel with another one.
 //!
-//! `cargo bench -p npws-tests` measures all rows, `cargo bench -p npws-tests --bench versus -- take wake` some of them;
-//! `--runs=N` repeats each N times, 5 unless told; `--save` writes `tests/benches/results/`; `--without-go` leaves the
-//! original's behaviour out, `--without-rathole` the other tunnel, and so on for any player. Each figure is a ratio of
-//! runs that took turns, every one in a process of its own.
+//! `cargo bench -p npws-tests --features aws-lc-rs` measures all rows, with TLS by aws-lc-rs; without the feature it is by
+//! ring. `cargo bench -p npws-tests --bench versus -- take wake` measures some of them; `--runs=N` repeats each N times, 5
+//! unless told; `--save` writes `tests/benches/results/`; `--without-go` leaves the original's behaviour out,
+//! `--without-rathole` the other tunnel, and so on for any player. Each figure is a ratio of runs that took turns, every one
+//! in a process of its own.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a program for those who work on npws")]
 
 mod child;
@@ -47,7 +48,10 @@ fn main() {
         print!("{}", table::lines(row, &all));
     }
     if has("--save") {
-        let command = format!("cargo bench -p npws-tests --bench versus -- {}", arguments.join(" "));
+        let features = if cfg!(feature = "aws-lc-rs") { " --features aws-lc-rs" } else { "" };
+        // Cargo adds one itself.
+        let own: Vec<_> = arguments.iter().map(String::as_str).filter(|argument| *argument != "--bench").collect();
+        let command = format!("cargo bench -p npws-tests{features} --bench versus -- {}", own.join(" "));
         save(&Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/results"), &command, &rows, &all);
     }
 }
