@@ -65,6 +65,8 @@ pub struct Connection {
     signal: Signal,
     /// The last read has taken all that was likely to be there.
     is_drained: bool,
+    /// The last write has just looked for what the peer sends.
+    has_looked: bool,
     /// Nothing more is written.
     is_finished: bool,
     /// And the peer was told so by a close frame, which ends both directions.
@@ -92,6 +94,7 @@ impl Connection {
             tls,
             signal: Signal::new(),
             is_drained: false,
+            has_looked: false,
             is_finished: false,
             is_closing: false,
             guard: Some(guard),

@@ -39,7 +39,7 @@ impl Connection {
     /// Ends with how many bytes were read; none at the end of the stream.
     pub(super) fn poll_read_into(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         self.signal.register_reader(cx);
-        let n = self.read_direct(buf);
+        let n = ready!(self.poll_read_direct(buf));
         if n > 0 {
             self.signal.forget_reader();
             return Poll::Ready(Ok(n));
@@ -49,18 +49,18 @@ impl Connection {
     }
 
     /// Reads what goes straight into `buf`, without a copy of it in between. With 0 there may be more to read otherwise.
-    fn read_direct(&mut self, buf: &mut [u8]) -> usize {
+    fn poll_read_direct(&mut self, buf: &mut [u8]) -> Poll<usize> {
         if self.wire.end().is_some() || !self.signal.lower() {
-            return 0;
+            return Poll::Ready(0);
         }
         let waker = self.signal.waker();
         let mut cx = Context::from_waker(&waker);
-        let polled = self.wire.poll_direct(&mut cx, self.clock.now(), buf);
+        let polled = self.wire.poll_direct(&mut cx, || self.clock.now(), buf);
         let _ = self.wire.poll_flush(&mut cx);
-        let Poll::Ready(n) = polled else { return 0 };
+        let n = ready!(polled);
         self.signal.raise();
         self.is_drained = n > 0 && !self.wire.has_more();
-        n
+        Poll::Ready(n)
     }
 
     /// Copies as much as is there.
@@ -84,7 +84,10 @@ impl Connection {
             return Poll::Ready(Ok(0));
         }
         // At most one message waits in this process.
-        ready!(self.poll_all_sent(cx))?;
+        // Who answers what was just read does so before the socket is asked for more.
+        let is_drained = std::mem::take(&mut self.is_drained);
+        ready!(self.poll_all_sent(cx, !is_drained))?;
+        self.has_looked = true;
         if let Some(reason) = self.write_end() {
             return Poll::Ready(Err(self.stream_error(reason).into_write_error()));
         }
@@ -98,11 +101,10 @@ impl Connection {
         }
     }
 
-    pub(super) fn poll_all_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Looks first for what the peer sends, or else only if what is to be sent has to wait.
+    fn poll_all_sent(&mut self, cx: &mut Context<'_>, looks_first: bool) -> Poll<io::Result<()>> {
         self.signal.register_writer(cx);
-        // Who answers what was just read does so before the socket is asked for more, unless that has to wait.
-        let is_drained = std::mem::take(&mut self.is_drained);
-        let flushed = if is_drained { self.poll_flush_wire() } else { Poll::Pending };
+        let flushed = if looks_first { Poll::Pending } else { self.poll_flush_wire() };
         let flushed = if flushed.is_pending() {
             // A reader that waits has been woken by what made the signal rise.
             let _ = self.drive(READ_AT_ONCE);
@@ -115,8 +117,13 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
+    pub(super) fn poll_flush_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let has_looked = std::mem::take(&mut self.has_looked);
+        self.poll_all_sent(cx, !has_looked)
+    }
+
     pub(super) fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_all_sent(cx))?;
+        ready!(self.poll_all_sent(cx, true))?;
         if self.write_end().is_none() {
             self.is_finished = true;
             if !self.wire.finish(self.clock.now()) {
@@ -203,7 +210,7 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_all_sent(cx)
+        self.poll_flush_all(cx)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

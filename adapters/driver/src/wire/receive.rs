@@ -47,7 +47,12 @@ impl Wire {
 
     /// Reads data into `buf` that needs to pass neither tungstenite nor the link, as much as is likely to be there. Ready
     /// with 0 when that is none: what comes next is for [`poll_receive`](Self::poll_receive).
-    pub(crate) fn poll_direct(&mut self, cx: &mut Context<'_>, now: Instant, buf: &mut [u8]) -> Poll<usize> {
+    pub(crate) fn poll_direct(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: impl Fn() -> Instant,
+        buf: &mut [u8],
+    ) -> Poll<usize> {
         let mut filled = 0;
         let is_streaming = self.replay.is_none() && self.link.is_streaming();
         while is_streaming && filled < buf.len() && (filled == 0 || self.socket.get_ref().has_more()) {
@@ -55,11 +60,11 @@ impl Wire {
                 Poll::Ready(Ok(Some(n @ 1..))) => filled += n,
                 Poll::Ready(Ok(None)) => break,
                 Poll::Ready(Ok(Some(_))) => {
-                    self.handle_error(now, Error::Protocol(ProtocolError::ResetWithoutClosingHandshake));
+                    self.handle_error(now(), Error::Protocol(ProtocolError::ResetWithoutClosingHandshake));
                     break;
                 }
                 Poll::Ready(Err(error)) => {
-                    self.handle_error(now, Error::Io(error));
+                    self.handle_error(now(), Error::Io(error));
                     break;
                 }
                 Poll::Pending if filled == 0 => return Poll::Pending,
@@ -67,7 +72,7 @@ impl Wire {
             }
         }
         if filled > 0 {
-            self.stamp_arrival(now);
+            self.stamp_arrival(now());
         }
         Poll::Ready(filled)
     }
