@@ -1,6 +1,7 @@
 //! What a link has to do, written down as plainly as possible: one flag for every fact, all bytes kept.
 
 mod ending;
+mod keepalive;
 mod observe;
 
 use core::time::Duration;
@@ -303,35 +304,6 @@ impl Model {
         }
     }
 
-    fn alive(&mut self, now: Instant) {
-        if self.late {
-            if let Some(pinged) = self.pinged.take() {
-                self.ping_due = Some(pinged + self.config.pong_timeout);
-            }
-            return;
-        }
-        self.last_alive = Some(now);
-        self.quiet_since = now;
-        self.ping_due = None;
-        self.pinged = self.pinged.filter(|_| self.probed).map(|_| now);
-    }
-
-    fn pong(&mut self, now: Instant) {
-        self.alive(now);
-        if self.late {
-            return self.pings_under_way.clear();
-        }
-        self.pinged = None;
-        if std::mem::take(&mut self.probed) {
-            self.outputs.push(LinkOutput::Proved);
-        }
-        if let [sent] = self.pings_under_way[..] {
-            self.round_trip = Some(now - sent);
-            self.outputs.push(LinkOutput::RoundTrip(now - sent));
-        }
-        self.pings_under_way.clear();
-    }
-
     /// The beginning of a message is data already.
     fn backpressure(&mut self, now: Instant) {
         if self.drain_due.is_some() {
@@ -342,22 +314,6 @@ impl Model {
                 self.claim(now);
             }
         }
-    }
-
-    fn suspend(&mut self, now: Instant) {
-        if self.expects_answers() {
-            self.quiet_since = now;
-        }
-        self.suspended = true;
-        self.stop();
-    }
-
-    /// No answer is waited for any more.
-    fn stop(&mut self) {
-        self.ping_due = None;
-        self.pinged = None;
-        self.probed = false;
-        self.pings_under_way.clear();
     }
 
     fn timeout(&mut self, now: Instant, aged: bool) {
@@ -373,18 +329,6 @@ impl Model {
             self.close(None, CloseReason::KeepaliveTimeout);
         } else {
             self.ping(now);
-        }
-    }
-
-    fn ping(&mut self, now: Instant) {
-        self.outputs.push(LinkOutput::Send(LinkMessage::Ping));
-        self.quiet_since = now;
-        self.ping_due = None;
-        if self.expects_answers() {
-            self.pinged = Some(now);
-            self.pings_under_way.push(now);
-        } else {
-            self.unanswered_pings += 1;
         }
     }
 
