@@ -31,9 +31,8 @@ use crate::wire::Wire;
 /// that ends the stream, a lost transport above all, is an error that holds a [`StreamError`]. So a stream that was cut
 /// short never looks complete.
 ///
-/// **Writing** sends at most 64 KiB a message, at once, or as soon as a peer that is slow to read lets it: up to 64 KiB of
-/// small messages then wait, and leave together. A flush is needed only to know that all has left this process, or when
-/// nobody will read or write for a while after a write to such a peer.
+/// **Writing** sends at most 64 KiB a message, at once. A flush is needed only to know that all has left this process,
+/// or when nobody will read or write for a while after a write to a peer that is slow to read.
 ///
 /// **Closing the write half**, by `poll_close` of futures or `shutdown` of tokio, tells the peer that all has been sent.
 /// Between v2 peers it ends this direction only: the peer reads the end of the stream and can go on writing. A v1 peer

@@ -177,11 +177,6 @@ impl Gate {
         self.outbox.send_data(cx, &mut self.transport, mask, bufs)
     }
 
-    /// Has `bufs` leave as a message of its own behind what waits. `None` if there is too little room.
-    pub(crate) fn join_data(&mut self, mask: Option<[u8; 4]>, bufs: &[IoSlice<'_>]) -> Option<usize> {
-        self.outbox.join_data(mask, bufs)
-    }
-
     /// Gives back the memory that writing took.
     pub(crate) fn shrink(&mut self) {
         self.outbox.shrink();

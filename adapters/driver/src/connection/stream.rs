@@ -83,15 +83,11 @@ impl Connection {
         if bufs.iter().all(|buf| buf.is_empty()) {
             return Poll::Ready(Ok(0));
         }
+        // At most one message waits in this process.
         // Who answers what was just read does so before the socket is asked for more.
         let is_drained = std::mem::take(&mut self.is_drained);
-        let sent = self.poll_all_sent(cx, !is_drained)?;
+        ready!(self.poll_all_sent(cx, !is_drained))?;
         self.has_looked = true;
-        if sent.is_pending() {
-            // What waits for a peer that is slow to read is joined by more of it, to leave in one system call.
-            let joined = if self.write_end().is_none() { self.wire.join_data(bufs) } else { None };
-            return joined.map_or(Poll::Pending, |length| Poll::Ready(Ok(length)));
-        }
         if let Some(reason) = self.write_end() {
             return Poll::Ready(Err(self.stream_error(reason).into_write_error()));
         }

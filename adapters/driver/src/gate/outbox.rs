@@ -54,28 +54,6 @@ impl Outbox {
         {
             return self.send_uncopied(cx, to, payload);
         }
-        let length = self.push_message(mask, bufs);
-        match self.poll_send(cx, to) {
-            Poll::Ready(Err(error)) => Err(error),
-            _ => Ok(length),
-        }
-    }
-
-    /// The same for data that waits, of whatever fits: no more of it than one message may have.
-    pub(super) fn join_data(&mut self, mask: Option<[u8; 4]>, bufs: &[IoSlice<'_>]) -> Option<usize> {
-        let total = bufs.iter().fold(self.len() + LONGEST_HEADER, |sum, buf| sum.saturating_add(buf.len()));
-        if total > MAX_SENT_MESSAGE {
-            return None;
-        }
-        // What has left gives its room back, now and then.
-        if self.sent > self.len() {
-            self.bytes.drain(..self.sent);
-            self.sent = 0;
-        }
-        Some(self.push_message(mask, bufs))
-    }
-
-    fn push_message(&mut self, mask: Option<[u8; 4]>, bufs: &[IoSlice<'_>]) -> usize {
         let total = bufs.iter().fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
         let length = total.min(MAX_SENT_MESSAGE);
         self.bytes.reserve(LONGEST_HEADER + length);
@@ -88,7 +66,10 @@ impl Outbox {
         if let Some(mask) = mask {
             apply(mask, &mut self.bytes[begin..]);
         }
-        length
+        match self.poll_send(cx, to) {
+            Poll::Ready(Err(error)) => Err(error),
+            _ => Ok(length),
+        }
     }
 
     /// Several messages in one system call. Of the one that does not leave whole the rest is copied.

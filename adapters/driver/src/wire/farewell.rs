@@ -10,20 +10,10 @@ use futures::{AsyncWriteExt, StreamExt, future};
 use npws_core::{CloseReason, PeerGeneration, Role};
 use tungstenite::Error;
 
-use super::{MESSAGES_PER_POLL, Unsent, Wire, close_message};
+use super::{MESSAGES_PER_POLL, Wire, close_message};
 use crate::clock::Clock;
 use crate::gate::Gate;
 use crate::upgrade::message_config;
-
-/// The close frame that the link wants sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Goodbye {
-    NotDue,
-    /// It waits for all that was said before.
-    Due(u16),
-    /// From now on nobody needs to hear anything: a peer that has hung up already had it all.
-    Said,
-}
 
 impl Wire {
     /// Says goodbye with 1000, and waits for the peer's answer at most `timeout`: a v1 peer that has not taken the
@@ -35,7 +25,7 @@ impl Wire {
     }
 
     async fn say_goodbye(&mut self, clock: &Clock) -> Result<(), Error> {
-        self.unsent = Unsent::Frames;
+        self.unflushed = true;
         poll_fn(|cx| self.poll_flush(cx)).await?;
         let has_heard = matches!(
             self.link.end(),

@@ -10,7 +10,7 @@ use npws_core::{Instant, Violation};
 use tungstenite::error::ProtocolError;
 use tungstenite::{Error, Message};
 
-use super::{FRAME_ROOM, Unsent, Wire, close_message};
+use super::{FRAME_ROOM, Wire, close_message};
 use crate::early_data::Share;
 
 impl Wire {
@@ -89,7 +89,7 @@ impl Wire {
             }
             Message::Ping(_) => {
                 self.socket.get_mut().settle_control();
-                self.unsent = Unsent::Frames;
+                self.unflushed = true;
                 self.link.handle_ping(now);
             }
             Message::Pong(_) => {
@@ -98,7 +98,7 @@ impl Wire {
             }
             Message::Close(frame) => {
                 // Not settled: who asks for whole messages gets to see it.
-                self.unsent = Unsent::Frames;
+                self.unflushed = true;
                 self.link.handle_close(now, frame.map(|frame| frame.code.into()));
             }
             // Tungstenite takes such frames and never gives any.

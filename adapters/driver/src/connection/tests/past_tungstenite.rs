@@ -6,7 +6,7 @@ use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use npws_core::{CloseReason, LinkConfig, PeerGeneration, Role, Violation};
 
 use super::{Connection, client, connection, frames, read, reason};
-use crate::testing::{End, ID, establish, established, frame, masked, next_frame, pipe, poll_once, transport, wire};
+use crate::testing::{End, established, frame, masked, poll_once};
 
 /// A connection in `role` from which one byte was read, and the raw end of its peer.
 fn streaming(role: Role) -> (Connection, End) {
@@ -196,91 +196,4 @@ fn data_after_fin_is_refused() {
     let error = smol::block_on(connection.read_to_end(&mut rest)).err();
     assert!(rest.is_empty());
     assert_eq!(error.map(|error| reason(&error)), Some(CloseReason::Violation(Violation::DataAfterFin)));
-}
-
-/// A connection in `role` over a pipe that holds so many bytes, and the raw end of its peer.
-fn narrow(role: Role, capacity: usize) -> (Connection, End) {
-    let (near, mut far) = pipe(capacity);
-    if role == Role::Client {
-        far.send(&frame(0x82, &ID.to_bytes()));
-    }
-    let mut wire = wire(transport(near), role, PeerGeneration::V1, LinkConfig::default());
-    smol::block_on(establish(&mut wire));
-    far.receive();
-    (connection(wire), far)
-}
-
-#[test]
-fn small_writes_to_a_peer_that_does_not_read_wait_together_up_to_a_limit() {
-    for role in [Role::Client, Role::Server] {
-        let (mut connection, mut far) = narrow(role, 2_000);
-        let mut taken = 0;
-        while let Poll::Ready(n) = poll_once(connection.write(&[7; 1_000])) {
-            taken += n.unwrap();
-        }
-        assert!((60_000..=68_000).contains(&taken), "{taken}");
-        // What the pipe takes leaves at once when there is room, in one piece.
-        far.receive();
-        assert!(poll_once(connection.flush()).is_pending());
-        assert_eq!(far.receive().len(), 2_000);
-    }
-}
-
-#[test]
-fn what_waits_leaves_whole_and_in_order_whatever_joins_it() {
-    for (seed, role) in (0..40).zip([Role::Client, Role::Server].into_iter().cycle()) {
-        let mut dice = Dice(seed);
-        let (mut connection, mut far) = narrow(role, 50 + dice.roll(5_000));
-        let (mut received, mut written, mut pings) = (Vec::new(), Vec::new(), 0);
-        for _ in 0..150 {
-            let first = written.len();
-            let longest = [2, 200, 6_000, 100_000][dice.roll(4)];
-            let data: Vec<u8> = (0..1 + dice.roll(longest)).map(|n| (first + n) as u8).collect();
-            if let Poll::Ready(n) = poll_once(connection.write(&data)) {
-                written.extend_from_slice(&data[..n.unwrap()]);
-            }
-            match dice.roll(6) {
-                0 => {
-                    far.send(&from_peer(role, 0x89, b"there?"));
-                    pings += 1;
-                    assert!(read(&mut connection).is_pending());
-                }
-                1 => {
-                    let _ = poll_once(connection.flush()).map(Result::unwrap);
-                }
-                2 | 3 => received.extend(far.receive()),
-                _ => {}
-            }
-        }
-        while poll_once(connection.flush()).map(Result::unwrap).is_pending() {
-            received.extend(far.receive());
-        }
-        received.extend(far.receive());
-        let (mut data, mut pongs) = (Vec::new(), 0);
-        while let Some((first, payload)) = next_frame(&mut received) {
-            match first {
-                0x82 => data.extend(payload),
-                0x8a => pongs += 1,
-                other => panic!("seed {seed}: {other:x}"),
-            }
-        }
-        assert!(received.is_empty() && data == written, "seed {seed}");
-        assert!(pongs <= pings && (pongs > 0) == (pings > 0), "seed {seed}: {pongs} of {pings}");
-    }
-}
-
-#[test]
-fn nothing_joins_a_pong_that_has_left_in_part() {
-    for role in [Role::Client, Role::Server] {
-        let (mut connection, mut far) = narrow(role, 40);
-        assert!(matches!(poll_once(connection.write(&[7; 33])), Poll::Ready(Ok(33))));
-        far.send(&from_peer(role, 0x89, b"there?"));
-        assert!(read(&mut connection).is_pending());
-        assert!(poll_once(connection.write(b"more")).is_pending());
-        let mut received = far.receive();
-        assert!(matches!(poll_once(connection.write(b"more")), Poll::Ready(Ok(4))));
-        received.extend(far.receive());
-        let frames: Vec<_> = std::iter::from_fn(|| next_frame(&mut received)).collect();
-        assert_eq!(frames, [(0x82, vec![7; 33]), (0x8a, b"there?".to_vec()), (0x82, b"more".to_vec())]);
-    }
 }
