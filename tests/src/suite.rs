@@ -166,6 +166,7 @@ macro_rules! conformance {
                 what_is_read_in_part_is_read_on
                 vectored_writes_leave_as_one
                 no_message_is_longer_than_64_kib
+                a_burst_of_writes_leaves_whole_without_a_flush
                 a_flush_means_that_all_has_left
                 the_end_of_the_stream_stays_the_end
                 two_connections_are_joined_by_copying;

@@ -31,6 +31,11 @@ impl Clock {
         self.epoch.checked_add(instant.since_epoch().min(far)).unwrap_or(self.epoch)
     }
 
+    /// What the clock is of.
+    pub(crate) fn background(&self) -> &dyn Background {
+        &*self.background
+    }
+
     pub(crate) fn sleep_until(&self, deadline: npws_core::Instant) -> BoxFuture<'static, ()> {
         self.background.sleep_until(self.to_std(deadline))
     }

@@ -1,5 +1,6 @@
 //! A connection that was taken out of a pool.
 
+mod burst;
 mod error;
 mod signal;
 mod stream;
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant};
 use async_tungstenite::WebSocketStream;
 use npws_core::{ConnectionId, PeerGeneration};
 
+use self::burst::Burst;
 pub use self::error::{IntoWebSocketError, StreamError};
 use self::signal::Signal;
 use crate::clock::Clock;
@@ -31,8 +33,10 @@ use crate::wire::Wire;
 /// that ends the stream, a lost transport above all, is an error that holds a [`StreamError`]. So a stream that was cut
 /// short never looks complete.
 ///
-/// **Writing** sends at most 64 KiB a message, at once. A flush is needed only to know that all has left this process,
-/// or when nobody will read or write for a while after a write to a peer that is slow to read.
+/// **Writing** sends at most 64 KiB a message, at once. Small writes that follow each other within microseconds leave
+/// together, up to 16 KiB of them, once the task that writes lets others have their turn; a flush or a read that has to
+/// wait sends them at once. Otherwise a flush is needed only to know that all has left this process, or when nobody will
+/// read or write for a while after a write to a peer that is slow to read.
 ///
 /// **Closing the write half**, by `poll_close` of futures or `shutdown` of tokio, tells the peer that all has been sent.
 /// Between v2 peers it ends this direction only: the peer reads the end of the stream and can go on writing. A v1 peer
@@ -67,6 +71,7 @@ pub struct Connection {
     is_drained: bool,
     /// The last write has just looked for what the peer sends.
     has_looked: bool,
+    burst: Burst,
     /// Nothing more is written.
     is_finished: bool,
     /// And the peer was told so by a close frame, which ends both directions.
@@ -95,6 +100,7 @@ impl Connection {
             signal: Signal::new(),
             is_drained: false,
             has_looked: false,
+            burst: Burst::default(),
             is_finished: false,
             is_closing: false,
             guard: Some(guard),
@@ -212,7 +218,8 @@ impl Connection {
     /// }
     /// ```
     #[doc(alias = "Close")]
-    pub async fn close(self) {
+    pub async fn close(mut self) {
+        self.end_burst();
         let Self { wire, clock, close_timeout, guard, .. } = self;
         wire.close(&clock, close_timeout).await;
         drop(guard);
@@ -237,10 +244,11 @@ impl Connection {
     /// # Errors
     /// When bytes have been read already, which may be a part of a message. The error gives the connection back.
     #[doc(alias = "websocket")]
-    pub async fn into_websocket(self) -> Result<WebSocketStream<Gate>, IntoWebSocketError> {
+    pub async fn into_websocket(mut self) -> Result<WebSocketStream<Gate>, IntoWebSocketError> {
         if !self.wire.has_whole_messages() {
             return Err(IntoWebSocketError::new(self));
         }
+        self.end_burst();
         Ok(self.wire.into_websocket(self.guard).await)
     }
 }

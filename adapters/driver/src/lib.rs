@@ -35,6 +35,7 @@ mod tls;
 mod transport;
 mod upgrade;
 mod wire;
+mod write_behind;
 
 pub use async_tungstenite;
 pub use client::{ClientPool, ClientPoolBuilder, ConnectError, DialTarget, Dials};

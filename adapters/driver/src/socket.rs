@@ -6,10 +6,13 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use futures::io::Cursor;
 use futures::{AsyncRead, AsyncWrite};
 use npws_core::ConnectionId;
 
+use crate::runtime::Background;
 use crate::sentinel::Sentinel;
+use crate::write_behind::WriteBehind;
 
 /// A byte stream that a connection can run over. Every type with these traits is one.
 ///
@@ -35,6 +38,17 @@ pub(crate) trait Tcp: Io {
 enum Stream {
     Tcp(Box<dyn Tcp>),
     Other(Box<dyn Io>),
+    Behind(WriteBehind),
+}
+
+impl Stream {
+    fn into_io(self) -> Box<dyn Io> {
+        match self {
+            Self::Tcp(tcp) => tcp,
+            Self::Other(io) => io,
+            Self::Behind(stream) => Box::new(stream),
+        }
+    }
 }
 
 /// A byte stream and, where it has some, its addresses.
@@ -136,6 +150,26 @@ impl Socket {
         match &mut self.stream {
             Stream::Tcp(tcp) => Pin::new(&mut **tcp),
             Stream::Other(io) => Pin::new(&mut **io),
+            Stream::Behind(stream) => Pin::new(stream),
+        }
+    }
+
+    /// From now on small writes that follow each other leave together, soon after the task that writes lets others have
+    /// their turn: one on `background` sends them.
+    pub(crate) fn write_behind(&mut self, background: &dyn Background) {
+        if let Stream::Behind(stream) = &mut self.stream {
+            return stream.set_on(true);
+        }
+        let stream = std::mem::replace(&mut self.stream, Stream::Other(Box::new(Cursor::new(Vec::new()))));
+        let mut behind = WriteBehind::new(stream.into_io(), background);
+        behind.set_on(true);
+        self.stream = Stream::Behind(behind);
+    }
+
+    /// From now on what is written leaves at once, and what waits leaves with it or with a flush.
+    pub(crate) fn write_at_once(&mut self) {
+        if let Stream::Behind(stream) = &mut self.stream {
+            stream.set_on(false);
         }
     }
 

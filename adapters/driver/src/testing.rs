@@ -27,13 +27,21 @@ use crate::wire::Wire;
 pub(crate) const ID: ConnectionId = ConnectionId::from_bytes([0xa1, 0xb2, 0xc3, 0xd4]);
 pub(crate) const MAX_MESSAGE: usize = 1024 * 1024;
 
-/// A clock that moves only when a test says so.
+/// A clock that moves only when a test says so, unless it is one that passes.
 #[derive(Debug, Clone)]
-pub(crate) struct TestTime(Arc<Mutex<(Instant, Vec<Waker>)>>);
+pub(crate) struct TestTime {
+    state: Arc<Mutex<(Instant, Vec<Waker>)>>,
+    step: Duration,
+}
 
 impl TestTime {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Mutex::new((Instant::now(), Vec::new()))))
+        Self { state: Arc::new(Mutex::new((Instant::now(), Vec::new()))), step: Duration::ZERO }
+    }
+
+    /// By which a millisecond passes between two looks at it.
+    pub(crate) fn passing() -> Self {
+        Self { step: Duration::from_millis(1), ..Self::new() }
     }
 
     pub(crate) fn clock(&self) -> Clock {
@@ -41,7 +49,7 @@ impl TestTime {
     }
 
     pub(crate) fn advance(&self, by: Duration) {
-        let mut state = self.0.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
         state.0 += by;
         state.1.drain(..).for_each(Waker::wake);
     }
@@ -49,11 +57,13 @@ impl TestTime {
 
 impl Background for TestTime {
     fn now(&self) -> Instant {
-        self.0.lock().unwrap().0
+        let mut state = self.state.lock().unwrap();
+        state.0 += self.step;
+        state.0
     }
 
     fn sleep_until(&self, deadline: Instant) -> BoxFuture<'static, ()> {
-        let time = Arc::clone(&self.0);
+        let time = Arc::clone(&self.state);
         Box::pin(poll_fn(move |cx| {
             let mut state = time.lock().unwrap();
             if state.0 >= deadline {

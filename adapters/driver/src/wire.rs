@@ -3,25 +3,23 @@
 mod farewell;
 mod receive;
 mod replay;
+mod send;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::io::IoSlice;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_tungstenite::WebSocketStream;
 use bytes::Bytes;
-use futures::Sink;
-use npws_core::{CloseReason, ConnectionId, Instant, Link, LinkMessage, LinkOutput, PeerGeneration, Role};
-use tungstenite::protocol::CloseFrame;
-use tungstenite::{Error, Message};
+use npws_core::{CloseReason, ConnectionId, Instant, Link, LinkOutput, PeerGeneration, Role};
+use tungstenite::Error;
 
 use self::replay::Replay;
+pub(crate) use self::send::close_message;
 use crate::early_data::Share;
 use crate::gate::{Direct, Gate};
 use crate::sentinel::Sentinel;
@@ -313,36 +311,6 @@ impl Wire {
         Poll::Pending
     }
 
-    pub(crate) fn start_send(&mut self, message: Message) -> Result<(), Error> {
-        self.unflushed = true;
-        Pin::new(&mut self.socket).start_send(message)
-    }
-
-    /// Sends of `bufs`, which are the user's, what may leave at once, and ends with how many bytes that are. All that was
-    /// sent before must have been flushed.
-    pub(crate) fn send_data(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Result<usize, Error> {
-        self.unflushed = true;
-        // RFC 6455 section 10.3: nobody may be able to foresee it.
-        let mask = matches!(self.role, Role::Client).then(rand::random);
-        Ok(self.socket.get_mut().send_data(cx, mask, bufs)?)
-    }
-
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        loop {
-            if self.unflushed {
-                let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
-                self.unflushed = false;
-                if self.goodbye != Goodbye::Said {
-                    flushed?;
-                }
-            }
-            let Goodbye::Due(code) = self.goodbye else { return Poll::Ready(Ok(())) };
-            self.goodbye = Goodbye::Said;
-            // Refused after a close frame of another's, which is as good.
-            let _ = self.start_send(close_message(code));
-        }
-    }
-
     /// The link's next output that is not for the peer; those that are, are sent.
     fn next_output(&mut self) -> Option<LinkOutput> {
         loop {
@@ -351,22 +319,6 @@ impl Wire {
                 news => return Some(news),
             }
         }
-    }
-
-    fn send(&mut self, message: LinkMessage) {
-        let message = match message {
-            LinkMessage::Id(id) => Message::Binary(Bytes::copy_from_slice(&id.to_bytes())),
-            LinkMessage::Word(word) => Message::Text(word.as_str().into()),
-            LinkMessage::Ping => Message::Ping(Bytes::new()),
-            LinkMessage::Close { code } => {
-                self.goodbye = Goodbye::Due(code);
-                return;
-            }
-            _ => return,
-        };
-        // It fails if the peer reads nothing and the buffer is full, when another ping would tell it nothing, and with
-        // the transport, of which the next flush or read will tell.
-        let _ = self.start_send(message);
     }
 
     /// Whether the timer, once a poll, or a failed flush has given the link something to say.
@@ -382,11 +334,6 @@ impl Wire {
         }
         false
     }
-}
-
-/// A close frame with this code.
-pub(crate) fn close_message(code: u16) -> Message {
-    Message::Close(Some(CloseFrame { code: code.into(), reason: "".into() }))
 }
 
 impl fmt::Debug for Wire {

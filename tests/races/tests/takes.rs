@@ -192,3 +192,34 @@ fn both_directions_of_a_connection_go_on_at_once() {
         world
     });
 }
+
+#[test]
+fn a_burst_that_ends_in_silence_arrives_whole() {
+    explore(|| async {
+        let world = World::new(1);
+        let (id, mut near) = world.client.take_next(FOREVER).await.unwrap();
+        let far = world.server.take(id, FOREVER).await.unwrap();
+        let (mut reader, mut back) = far.split();
+        let writing = spawn(async move {
+            for word in ["over ", "and ", "over ", "again"] {
+                near.write_all(word.as_bytes()).await.unwrap();
+            }
+            near
+        });
+        let answering = spawn(async move {
+            for word in ["yes ", "yes ", "yes"] {
+                back.write_all(word.as_bytes()).await.unwrap();
+            }
+            back
+        });
+        let mut heard = [0; 19];
+        reader.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"over and over again");
+        let mut near = writing.await.unwrap();
+        let mut heard = [0; 11];
+        near.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard, b"yes yes yes");
+        answering.await.unwrap();
+        world
+    });
+}

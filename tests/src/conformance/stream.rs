@@ -116,6 +116,26 @@ pub async fn no_message_is_longer_than_64_kib<R: Testbed>() {
     reading.join().await;
 }
 
+pub async fn a_burst_of_writes_leaves_whole_without_a_flush<R: Testbed>() {
+    let pairs = [pair::<R>(1).await, tls_pair::<R>(1).await];
+    for (server, client) in &pairs {
+        let (mut writer, mut reader) = take_pair(server, client).await;
+        for count in 1..300 {
+            let data = pattern(count * 10, 4);
+            let written = data.clone();
+            // Whatever a runtime lets a task do in one go, and whoever reads meanwhile: then the writer falls silent.
+            let writing = spawn::<R, _>(async move {
+                for piece in written.chunks(10) {
+                    writer.write_all(piece).await.unwrap();
+                }
+                writer
+            });
+            assert!(receive(&mut reader, data.len()).await == data, "{count} writes");
+            writer = writing.join().await;
+        }
+    }
+}
+
 pub async fn a_flush_means_that_all_has_left<R: Testbed>() {
     let (server_tls, client_tls) = tls();
     let (server, address) = bind(server::<R>().tls(server_tls)).await;

@@ -8,6 +8,7 @@ use futures::{AsyncBufRead, AsyncRead, AsyncWrite};
 use npws_core::CloseReason;
 use tungstenite::Error;
 
+use super::burst::Departure;
 use super::{Connection, StreamError};
 use crate::wire::close_message;
 
@@ -38,6 +39,14 @@ impl Connection {
 
     /// Ends with how many bytes were read; none at the end of the stream.
     pub(super) fn poll_read_into(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let polled = self.poll_read_once(cx, buf);
+        if polled.is_pending() {
+            self.send_burst();
+        }
+        polled
+    }
+
+    fn poll_read_once(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         self.signal.register_reader(cx);
         let n = ready!(self.poll_read_direct(buf));
         if n > 0 {
@@ -80,9 +89,12 @@ impl Connection {
 
     /// Ends with how many bytes of `bufs` have left, or will with the next flush.
     pub(super) fn poll_send(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        if bufs.iter().all(|buf| buf.is_empty()) {
+        let length = bufs.iter().fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
+        if length == 0 {
             return Poll::Ready(Ok(0));
         }
+        let departure = self.burst.write(length, || self.clock.now());
+        self.depart(departure);
         // At most one message waits in this process.
         // Who answers what was just read does so before the socket is asked for more.
         let is_drained = std::mem::take(&mut self.is_drained);
@@ -117,12 +129,35 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 
+    fn depart(&mut self, departure: Departure) {
+        match departure {
+            Departure::Unchanged => {}
+            Departure::Together => self.wire.write_behind(self.clock.background()),
+            Departure::AtOnce => self.wire.write_at_once(),
+        }
+    }
+
+    /// What is still to leave does with the next flush.
+    pub(super) fn end_burst(&mut self) {
+        let departure = self.burst.end();
+        self.depart(departure);
+    }
+
+    /// Who waits for the peer has nothing more to write.
+    fn send_burst(&mut self) {
+        self.end_burst();
+        // Whoever writes next gets the error.
+        let _ = self.poll_flush_wire();
+    }
+
     pub(super) fn poll_flush_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.end_burst();
         let has_looked = std::mem::take(&mut self.has_looked);
         self.poll_all_sent(cx, !has_looked)
     }
 
     pub(super) fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.end_burst();
         ready!(self.poll_all_sent(cx, true))?;
         if self.write_end().is_none() {
             self.is_finished = true;
@@ -187,7 +222,11 @@ impl AsyncRead for Connection {
 impl AsyncBufRead for Connection {
     fn poll_fill_buf(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<&[u8]>> {
         let this = self.get_mut();
-        ready!(this.poll_readable(cx, 1))?;
+        let Poll::Ready(readable) = this.poll_readable(cx, 1) else {
+            this.send_burst();
+            return Poll::Pending;
+        };
+        readable?;
         Poll::Ready(Ok(this.wire.chunk().unwrap_or_default()))
     }
 

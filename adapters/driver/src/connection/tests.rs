@@ -1,5 +1,6 @@
 //! The connection as a byte stream, against raw frames and against itself.
 
+mod bursts;
 mod last_words;
 #[cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 mod over_tls;
@@ -16,19 +17,18 @@ use futures::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt};
 use npws_core::{CloseReason, LinkConfig, PeerGeneration, Role, Violation};
 
 use super::{Connection, StreamError};
+use crate::clock::Clock;
 use crate::testing::{
     Count, End, ID, TestTime, establish, established_client, frame, next_frame, pipe, poll_once, transport, wire,
 };
 
+/// One whose user takes some time between two writes.
 fn connection(wire: crate::wire::Wire) -> Connection {
-    Connection::new(
-        Box::new(wire),
-        ID,
-        TestTime::new().clock(),
-        Duration::from_secs(1),
-        npws_core::Instant::ZERO,
-        Box::new(()),
-    )
+    connection_by(wire, TestTime::passing().clock())
+}
+
+fn connection_by(wire: crate::wire::Wire, clock: Clock) -> Connection {
+    Connection::new(Box::new(wire), ID, clock, Duration::from_secs(1), npws_core::Instant::ZERO, Box::new(()))
 }
 
 /// A client's connection and the raw end of its peer, which has sent `early` behind the ID.
