@@ -9,6 +9,7 @@ mod tests;
 #[cfg(feature = "tokio-io")]
 mod tokio_io;
 
+use std::cell::OnceCell;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -65,7 +66,11 @@ pub struct Connection {
     id: ConnectionId,
     clock: Clock,
     close_timeout: Duration,
-    tls: Option<TlsInfo>,
+    /// Asked for when somebody does.
+    tls: OnceCell<Option<TlsInfo>>,
+    /// When it was taken, until the wire is told of that by the first use: it has not been touched for long, and who takes
+    /// a connection is not to wait for its memory.
+    taken_at: Option<npws_core::Instant>,
     signal: Signal,
     /// The last read has taken all that was likely to be there.
     is_drained: bool,
@@ -82,21 +87,20 @@ pub struct Connection {
 impl Connection {
     /// Takes `wire`, which has been established as `id`, now. `guard` is dropped when the connection is no more.
     pub(crate) fn new(
-        mut wire: Box<Wire>,
+        wire: Box<Wire>,
         id: ConnectionId,
         clock: Clock,
         close_timeout: Duration,
         now: npws_core::Instant,
         guard: Box<dyn Send + Sync>,
     ) -> Self {
-        wire.take(now);
-        let tls = wire.tls_info();
         Self {
             wire,
             id,
             clock,
             close_timeout,
-            tls,
+            tls: OnceCell::new(),
+            taken_at: Some(now),
             signal: Signal::new(),
             is_drained: false,
             has_looked: false,
@@ -159,7 +163,7 @@ impl Connection {
     #[doc(alias = "ConnectionState")]
     #[must_use]
     pub fn tls(&self) -> Option<&TlsInfo> {
-        self.tls.as_ref()
+        self.tls.get_or_init(|| self.wire.tls_info()).as_ref()
     }
 
     /// How long the last ping and its pong took while the connection was idle; `None` if there was none. It includes what
@@ -219,6 +223,7 @@ impl Connection {
     /// ```
     #[doc(alias = "Close")]
     pub async fn close(mut self) {
+        self.begin();
         self.end_burst();
         let Self { wire, clock, close_timeout, guard, .. } = self;
         wire.close(&clock, close_timeout).await;
@@ -245,11 +250,21 @@ impl Connection {
     /// When bytes have been read already, which may be a part of a message. The error gives the connection back.
     #[doc(alias = "websocket")]
     pub async fn into_websocket(mut self) -> Result<WebSocketStream<Gate>, IntoWebSocketError> {
+        self.begin();
         if !self.wire.has_whole_messages() {
             return Err(IntoWebSocketError::new(self));
         }
         self.end_burst();
         Ok(self.wire.into_websocket(self.guard).await)
+    }
+}
+
+impl Connection {
+    /// Comes before every use.
+    fn begin(&mut self) {
+        if let Some(now) = self.taken_at.take() {
+            self.wire.take(now);
+        }
     }
 }
 

@@ -55,11 +55,15 @@ pub(crate) struct Share {
     pool: Arc<EarlyData>,
     holder: u64,
     granted: usize,
-    /// Most connections never ask for anything.
     is_known: bool,
 }
 
 impl Share {
+    /// Whether it has ever asked for anything. Most never do.
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known
+    }
+
     /// In bytes.
     pub(crate) fn granted(&self) -> usize {
         self.granted

@@ -55,6 +55,8 @@ pub(crate) struct State<S> {
     pub(crate) issued: u64,
     /// When the timer will look at the machine by itself.
     pub(crate) armed: Option<Instant>,
+    /// When the sentinel last told all.
+    pub(crate) heard: Option<Instant>,
 }
 
 /// What can be read without the lock, as the last mutation left it.
@@ -95,7 +97,8 @@ impl<D: Driven> Shared<D> {
     ) -> Arc<Self> {
         let gauges = Gauges::default();
         gauges.store(&machine);
-        let state = State { machine, wakers: HashMap::new(), observers: BTreeMap::new(), issued: 0, armed: None };
+        let state =
+            State { machine, wakers: HashMap::new(), observers: BTreeMap::new(), issued: 0, armed: None, heard: None };
         Arc::new(Self {
             state: Mutex::new(state),
             clock,

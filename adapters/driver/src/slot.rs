@@ -1,7 +1,7 @@
 //! A pooled connection, shared by who watches it and who takes it.
 
 use std::future::poll_fn;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -18,35 +18,86 @@ use crate::sync::{Mutex, MutexGuard};
 use crate::wire::{WatchEvent, Wire};
 
 /// What the machine holds for a connection. Taking moves the connection out; its watcher then ends by itself.
+///
+/// All that is looked at to find that nothing has happened lies in one place: most connections have not been touched for
+/// long, and each place is a wait for memory.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    bell: Arc<Bell>,
-    state: Mutex<State>,
-}
-
-/// What the socket wakes, whoever asked it last, and whether there is anything to be looked at.
-#[derive(Debug)]
-struct Bell {
     id: ConnectionId,
-    /// Whether it rang since somebody looked.
+    /// Whether the socket or somebody else rang since somebody looked.
     has_rung: AtomicBool,
     /// Whether the pool's sentinel will tell of the next that comes to the socket.
     is_posted: AtomicBool,
     /// Whether the sentinel has heard of the socket.
     is_known: AtomicBool,
+    state: Mutex<State>,
     watcher: AtomicWaker,
+    /// Rings. It is what the socket wakes, whoever asked it last.
+    bell: Waker,
 }
 
-impl Bell {
-    /// Nobody has looked yet.
-    fn new(id: ConnectionId) -> Arc<Self> {
-        let [has_rung, is_posted, is_known] = [true, false, false].map(AtomicBool::new);
-        Arc::new(Self { id, has_rung, is_posted, is_known, watcher: AtomicWaker::new() })
+/// The socket belongs to the slot, and must not keep it.
+struct Bell(Weak<Slot>);
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        if let Some(slot) = self.0.upgrade() {
+            slot.ring();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    wire: Option<Box<Wire>>,
+    /// The deadline for which the pool's timer will wake the watcher, and its alarm.
+    armed: Option<(Instant, Alarm)>,
+    /// Whether it holds a share of the pool's early data.
+    has_share: bool,
+}
+
+/// What is found of a connection at the moment when it is to be handed out.
+#[derive(Debug)]
+pub(crate) enum Handover {
+    Alive(Box<Wire>),
+    /// Its peer has not been heard of for longer than wanted.
+    Stale,
+    /// Something happened to it that the machine does not know yet.
+    Event(WatchEvent),
+}
+
+impl Slot {
+    /// A connection whose ID step is done.
+    pub(crate) fn new(id: ConnectionId, wire: Box<Wire>) -> Arc<Self> {
+        Arc::new_cyclic(|slot| Self {
+            id,
+            // Nobody has looked yet.
+            has_rung: AtomicBool::new(true),
+            is_posted: AtomicBool::new(false),
+            is_known: AtomicBool::new(false),
+            state: Mutex::new(State { wire: Some(wire), armed: None, has_share: false }),
+            watcher: AtomicWaker::new(),
+            bell: Waker::from(Arc::new(Bell(slot.clone()))),
+        })
+    }
+
+    pub(crate) fn id(&self) -> ConnectionId {
+        self.id
     }
 
     fn ring(&self) {
         self.has_rung.store(true, Ordering::Release);
         self.watcher.wake();
+    }
+
+    /// The pool's sentinel told of it. Its watcher will hear of that from the runtime.
+    pub(crate) fn tell(&self) {
+        self.is_posted.store(false, Ordering::Release);
+        self.has_rung.store(true, Ordering::Release);
     }
 
     /// Whether neither the runtime nor the sentinel had anything to tell since somebody looked.
@@ -69,82 +120,15 @@ impl Bell {
         }
     }
 
-    /// Sees what happens on `wire`, and rings for what happens from now on.
-    fn look(self: &Arc<Self>, wire: &mut Wire, now: Instant) -> Poll<WatchEvent> {
+    /// Sees what happens on `wire`, and has it ring for what happens from now on.
+    fn look(&self, wire: &mut Wire, now: Instant) -> Poll<WatchEvent> {
         // Acquires what was done before the last ring, which is looked at now and does not ring again.
         self.has_rung.swap(false, Ordering::AcqRel);
-        let polled = wire.poll_watch(&mut Context::from_waker(&Waker::from(Arc::clone(self))), now);
+        let polled = wire.poll_watch(&mut Context::from_waker(&self.bell), now);
         if polled.is_ready() {
             self.has_rung.store(true, Ordering::Release);
         }
         polled
-    }
-}
-
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        self.ring();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.ring();
-    }
-}
-
-#[derive(Debug)]
-struct State {
-    wire: Option<Box<Wire>>,
-    /// The deadline for which the pool's timer will wake the watcher, and its alarm.
-    armed: Option<(Instant, Alarm)>,
-}
-
-/// What is found of a connection at the moment when it is to be handed out.
-#[derive(Debug)]
-pub(crate) enum Handover {
-    Alive(Box<Wire>),
-    /// Its peer has not been heard of for longer than wanted.
-    Stale,
-    /// Something happened to it that the machine does not know yet.
-    Event(WatchEvent),
-}
-
-impl State {
-    fn look(&mut self, bell: &Arc<Bell>, now: Instant, told_all: bool, max_staleness: Option<Duration>) -> Handover {
-        let closed = |reason| Handover::Event(WatchEvent::Closed(reason));
-        let Some(mut wire) = self.wire.take() else { return closed(CloseReason::Taken) };
-        let is_due = wire.poll_timeout().is_some_and(|due| due <= now);
-        let found = if told_all && bell.is_quiet() && !is_due {
-            Poll::Pending
-        } else {
-            // Although nothing may have rung: the socket can know of an end that the runtime has not come to yet.
-            wire.ask_kernel();
-            bell.look(&mut wire, now)
-        };
-        let handover = match (found, wire.death()) {
-            (Poll::Ready(event), _) => Handover::Event(event),
-            (Poll::Pending, Some(reason)) => closed(reason),
-            (Poll::Pending, None) if max_staleness.is_some_and(|max| wire.is_stale(now, max)) => Handover::Stale,
-            (Poll::Pending, None) => return Handover::Alive(wire),
-        };
-        self.wire = Some(wire);
-        handover
-    }
-}
-
-impl Slot {
-    /// A connection whose ID step is done.
-    pub(crate) fn new(id: ConnectionId, wire: Box<Wire>) -> Arc<Self> {
-        Arc::new(Self { bell: Bell::new(id), state: Mutex::new(State { wire: Some(wire), armed: None }) })
-    }
-
-    pub(crate) fn id(&self) -> ConnectionId {
-        self.bell.id
-    }
-
-    /// The pool's sentinel told of it. Its watcher will hear of that from the runtime.
-    pub(crate) fn tell(&self) {
-        self.bell.is_posted.store(false, Ordering::Release);
-        self.bell.has_rung.store(true, Ordering::Release);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -156,23 +140,56 @@ impl Slot {
     /// It need not be touched if the sentinel has `told_all` and nothing of it. With `max_staleness`, not one of a v2
     /// peer that has not been heard of for longer, or for too long anyway.
     pub(crate) fn hand_over(&self, now: Instant, told_all: bool, max_staleness: Option<Duration>) -> Handover {
-        let handover = self.lock().look(&self.bell, now, told_all, max_staleness);
+        let handover = self.look_again(&mut self.lock(), now, told_all, max_staleness);
         // Its watcher has more to do, unless it is over: then whoever takes need not wait for it to be woken.
         if !matches!(handover, Handover::Alive(_)) {
-            self.bell.ring();
+            self.ring();
         }
         handover
     }
 
+    fn look_again(&self, state: &mut State, now: Instant, told_all: bool, max_staleness: Option<Duration>) -> Handover {
+        let closed = |reason| Handover::Event(WatchEvent::Closed(reason));
+        let Some(mut wire) = state.wire.take() else { return closed(CloseReason::Taken) };
+        // No deadline of its own comes before the one that is armed.
+        let is_due = state.armed.is_none_or(|(armed, _)| armed <= now);
+        let handover = if told_all && self.is_quiet() && !is_due {
+            debug_assert!(wire.death().is_none(), "the machine knows of it");
+            None
+        } else {
+            // Although nothing may have rung: the socket can know of an end that the runtime has not come to yet.
+            wire.ask_kernel();
+            let found = self.look(&mut wire, now);
+            state.has_share = wire.has_share();
+            match (found, wire.death()) {
+                (Poll::Ready(event), _) => Some(Handover::Event(event)),
+                (Poll::Pending, death) => death.map(closed),
+            }
+        };
+        let is_stale = || max_staleness.is_some_and(|max| wire.is_stale(now, max));
+        match handover.or_else(|| is_stale().then_some(Handover::Stale)) {
+            Some(handover) => {
+                state.wire = Some(wire);
+                handover
+            }
+            None => {
+                if state.has_share {
+                    wire.release_share();
+                }
+                Handover::Alive(wire)
+            }
+        }
+    }
+
     /// Ends the watcher of a connection that was taken, if nothing has ended it before.
     pub(crate) fn end_watch(&self) {
-        self.bell.ring();
+        self.ring();
     }
 
     /// Asks the peer for a sign of life. Says whether one can be counted on.
     pub(crate) fn probe(&self, now: Instant) -> bool {
         let will_tell = self.lock().wire.as_mut().is_some_and(|wire| wire.probe(now));
-        self.bell.ring();
+        self.ring();
         will_tell
     }
 
@@ -181,20 +198,20 @@ impl Slot {
         if let Some(wire) = &mut self.lock().wire {
             wire.drain(now);
         }
-        self.bell.ring();
+        self.ring();
     }
 
     /// The pool's timer says that a deadline of this connection has come.
     pub(crate) fn wake_for_deadline(&self, alarm: Alarm) {
         // An earlier one may have been armed meanwhile.
         self.lock().armed.take_if(|(_, armed)| *armed == alarm);
-        self.bell.ring();
+        self.ring();
     }
 
     /// Ends a connection that left the pool: a live one with a close frame, within `timeout` and in the background.
     pub(crate) fn dispose(&self, background: &dyn Background, clock: &Clock, timeout: Duration) {
         let wire = self.lock().wire.take();
-        self.bell.ring();
+        self.ring();
         if let Some(wire) = wire.filter(|wire| wire.end().is_none()) {
             let clock = clock.clone();
             background.spawn(Box::pin(async move { wire.close(&clock, timeout).await }));
@@ -226,17 +243,19 @@ pub(crate) fn report<S: Side<Arc<Slot>>>(
 }
 
 fn poll_watch<D: Driven>(shared: &Shared<D>, slot: &Arc<Slot>, cx: &mut Context<'_>) -> Poll<Option<WatchEvent>> {
-    slot.bell.watcher.register(cx.waker());
-    let mut state = slot.lock();
+    slot.watcher.register(cx.waker());
+    let mut guard = slot.lock();
     let now = shared.clock.now();
+    let state = &mut *guard;
     let Some(wire) = &mut state.wire else {
         if let Some((_, alarm)) = state.armed.take() {
             shared.link_timers.remove(alarm);
         }
         return Poll::Ready(None);
     };
-    slot.bell.post(wire, &shared.sentinel);
-    let polled = slot.bell.look(wire, now);
+    slot.post(wire, &shared.sentinel);
+    let polled = slot.look(wire, now);
+    state.has_share = wire.has_share();
     if polled.is_ready() {
         return polled.map(Some);
     }
@@ -247,7 +266,7 @@ fn poll_watch<D: Driven>(shared: &Shared<D>, slot: &Arc<Slot>, cx: &mut Context<
     if let Some((_, later)) = state.armed.replace((due, alarm)) {
         shared.link_timers.remove(later);
     }
-    drop(state);
+    drop(guard);
     if is_first {
         shared.timer.wake();
     }
@@ -258,10 +277,11 @@ fn poll_watch<D: Driven>(shared: &Shared<D>, slot: &Arc<Slot>, cx: &mut Context<
 mod tests {
     use std::net::SocketAddr;
 
-    use npws_core::{Accepting, LinkConfig, Output, PeerGeneration, ServerConfig};
+    use npws_core::{Accepting, EarlyDataBudget, LinkConfig, Output, PeerGeneration, ServerConfig};
 
     use super::*;
-    use crate::testing::{End, ID, TestTime, established_client};
+    use crate::early_data::EarlyData;
+    use crate::testing::{End, ID, TestTime, established_client, frame};
 
     struct Bare;
 
@@ -304,7 +324,7 @@ mod tests {
         closed.dispose(&*shared.background, &shared.clock, shared.close_timeout);
         for slot in [taken, closed] {
             assert_eq!(poll(&shared, &slot), Poll::Ready(None));
-            assert_eq!(Arc::weak_count(&slot), 0, "nothing keeps it");
+            assert_eq!(Arc::weak_count(&slot), 1, "only its own bell knows it");
         }
         assert_eq!(shared.link_timers.first(), None);
     }
@@ -318,10 +338,32 @@ mod tests {
         assert!(poll(&shared, &slot).is_pending());
         let sooner = shared.link_timers.first().unwrap();
         assert!(sooner < first, "the answer is due before the next look");
-        assert_eq!(Arc::weak_count(&slot), 1);
+        assert_eq!(Arc::weak_count(&slot), 2);
         shared.link_timers.fire(sooner);
         assert_eq!(shared.link_timers.first(), None);
         assert!(poll(&shared, &slot).is_pending());
         assert!(shared.link_timers.first().is_some(), "it is armed again");
+    }
+    #[test]
+    fn what_a_taken_connection_holds_of_the_early_data_is_the_others_before_it_is_used() {
+        for told_all in [false, true] {
+            let (shared, pool) = (shared(), EarlyData::new(2 * EarlyDataBudget::<u64>::STEP));
+            let waiting = [(); 2].map(|()| {
+                let (wire, mut far) = established_client(PeerGeneration::V2, LinkConfig::default());
+                far.send(&frame(0x82, &[7; 1000]).repeat(20));
+                (Slot::new(ID, Box::new(wire.sharing(pool.share()))), far)
+            });
+            let [(first, _far), (second, far)] = waiting;
+            while poll(&shared, &first).is_ready() {}
+            while poll(&shared, &second).is_ready() {}
+            let unread = far.unread();
+            assert!(unread > 0, "it waits at the peer");
+            // As if a sentinel would have told.
+            first.is_posted.store(told_all, Ordering::Relaxed);
+            let handover = first.hand_over(shared.clock.now(), told_all, None);
+            assert!(matches!(handover, Handover::Alive(_)));
+            while poll(&shared, &second).is_ready() {}
+            assert!(far.unread() < unread, "{told_all}");
+        }
     }
 }

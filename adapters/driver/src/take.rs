@@ -13,6 +13,10 @@ use crate::shared::{Driven, Shared, State};
 use crate::slot::{Handover, Slot, report};
 use crate::wire::{WatchEvent, Wire};
 
+/// For how long the sentinel's word counts, so that a burst of takes asks once for several: a system call, which is as long
+/// as it takes the system to hand a packet on.
+const FRESH: Duration = Duration::from_micros(5);
+
 /// How a connection is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -80,6 +84,22 @@ fn poll<D: Driven>(
     })
 }
 
+/// Marks what something has come to. Says whether it is all of it.
+fn hear<S: Side<Arc<Slot>>>(
+    machine: &Machine<Arc<Slot>, S>,
+    sentinel: &Sentinel,
+    heard: &mut Option<Instant>,
+    now: Instant,
+) -> bool {
+    // A clock that stands still does not say how long ago that was.
+    if heard.is_some_and(|heard| heard < now && now - heard < FRESH) {
+        return true;
+    }
+    let told_all = sentinel.ask(|id| machine.registered(id).into_iter().for_each(|slot| slot.tell()));
+    *heard = told_all.then_some(now);
+    told_all
+}
+
 /// The waiter's outcome, if there is one by now.
 fn attempt<S: Side<Arc<Slot>>>(
     state: &mut State<S>,
@@ -91,17 +111,15 @@ fn attempt<S: Side<Arc<Slot>>>(
     // Ends: each turn either returns or takes the offered connection's standing one step further.
     let mut staleness = max_staleness;
     while let Some((key, slot)) = state.machine.offered(waiter) {
-        let told_all = sentinel.ask(|id| state.machine.registered(id).into_iter().for_each(|slot| slot.tell()));
-        let slot = slot.clone();
+        let told_all = hear(&state.machine, sentinel, &mut state.heard, now);
         match slot.hand_over(now, told_all, staleness.take()) {
             Handover::Alive(wire) => {
-                let completed = state.machine.complete(now, waiter);
-                debug_assert!(matches!(completed, Some(Ok(_))), "an offer is there to be completed");
-                return Some(Ok(Found { now, key, slot, wire }));
+                let completed = state.machine.complete(now, waiter)?;
+                return Some(completed.map(|taken| Found { now, key, slot: taken.connection, wire }));
             }
             Handover::Stale if state.machine.handle_stale(now, key) => {
                 staleness = max_staleness;
-                if !slot.probe(now) {
+                if state.machine.connection(key).is_some_and(|slot| !slot.probe(now)) {
                     state.machine.handle_proved(now, key);
                 }
             }

@@ -198,8 +198,18 @@ impl Wire {
     pub(crate) fn take(&mut self, now: Instant) {
         self.link.take(now);
         self.taken = true;
-        self.share = None;
+        self.release_share();
         self.socket.get_mut().set_budget(None);
+    }
+
+    /// Whether it holds early data that the pool's other connections cannot.
+    pub(crate) fn has_share(&self) -> bool {
+        self.share.as_ref().is_some_and(Share::is_known)
+    }
+
+    /// What it holds counts for the pool no more.
+    pub(crate) fn release_share(&mut self) {
+        self.share = None;
     }
 
     pub(crate) fn peer_generation(&self) -> PeerGeneration {

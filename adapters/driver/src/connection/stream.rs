@@ -19,6 +19,7 @@ pub(super) const READ_AT_ONCE: usize = 64 * 1024;
 impl Connection {
     /// Ends with whether there are bytes to read; there are none at the end of the stream.
     fn poll_readable(&mut self, cx: &mut Context<'_>, want: usize) -> Poll<io::Result<bool>> {
+        self.begin();
         self.signal.register_reader(cx);
         let _ = self.drive(want.min(READ_AT_ONCE));
         if self.wire.chunk().is_some() {
@@ -47,6 +48,7 @@ impl Connection {
     }
 
     fn poll_read_once(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.begin();
         self.signal.register_reader(cx);
         let n = ready!(self.poll_read_direct(buf));
         if n > 0 {
@@ -93,6 +95,7 @@ impl Connection {
         if length == 0 {
             return Poll::Ready(Ok(0));
         }
+        self.begin();
         let departure = self.burst.write(length, || self.clock.now());
         self.depart(departure);
         // At most one message waits in this process.
@@ -151,12 +154,14 @@ impl Connection {
     }
 
     pub(super) fn poll_flush_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.begin();
         self.end_burst();
         let has_looked = std::mem::take(&mut self.has_looked);
         self.poll_all_sent(cx, !has_looked)
     }
 
     pub(super) fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.begin();
         self.end_burst();
         ready!(self.poll_all_sent(cx, true))?;
         if self.write_end().is_none() {
