@@ -9,6 +9,7 @@ mod address;
 mod client;
 mod clock;
 mod connection;
+mod descriptors;
 mod early_data;
 mod error;
 mod gate;

@@ -14,6 +14,7 @@ use super::observer::BoxObserver;
 use super::{ClientPool, ClientPoolBuilder, DialTarget, Dials};
 use crate::address;
 use crate::clock::Clock;
+use crate::descriptors;
 use crate::early_data::EarlyData;
 use crate::error::BuildError;
 use crate::pool::Pool;
@@ -107,7 +108,9 @@ impl<R: Runtime> ClientPoolBuilder<R> {
             attempt_delay: self.config.attempt_delay,
         };
         let max_staleness = self.config.pool.max_staleness;
+        let capacity = *self.config.capacity.end();
         let machine = Machine::new(self.config, rand::random(), clock.now())?;
+        descriptors::make_room(capacity);
         let dials = Dials::new(plan, observer);
         let shared = Shared::new(machine, clock, background, self.settings.close_timeout, max_staleness, dials);
         Ok(Prepared { pool: Pool::new(shared), runtime })

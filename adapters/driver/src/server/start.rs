@@ -13,6 +13,7 @@ use super::front::Front;
 use super::listener::Hold;
 use super::{Accepts, Ids, ServerPool, ServerPoolBuilder, Source};
 use crate::clock::Clock;
+use crate::descriptors;
 use crate::early_data::EarlyData;
 use crate::error::BuildError;
 use crate::pool::Pool;
@@ -84,7 +85,9 @@ impl<R: Runtime> ServerPoolBuilder<R> {
             early_data: EarlyData::new(self.config.pool.early_data_total),
         };
         let max_staleness = self.config.pool.max_staleness;
+        let capacity = self.config.capacity;
         let machine = Machine::new(self.config, rand::random as Ids, rand::random())?;
+        descriptors::make_room(capacity);
         let driven = Accepts {
             plan: Arc::new(plan),
             local_addr,
