@@ -37,7 +37,8 @@ async fn fill<R: Testbed>(count: usize, resumes: Option<bool>) -> (Duration, Dur
     let (begin, cpu) = (Instant::now(), usage::cpu());
     let client = client.connect().expect("the settings are valid");
     while client.active() < count || server.active() < count {
-        sleep::<R>(ms(1)).await;
+        // Each look costs the threads that are measured some time of theirs.
+        sleep::<R>(ms(2)).await;
     }
     let spent = (begin.elapsed(), usage::cpu() - cpu);
     let failures = client.stats().dial_failures.total();

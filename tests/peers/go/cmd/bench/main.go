@@ -93,7 +93,7 @@ func fill(count int, isTLS, tickets bool) (server, client *pool.Pool) {
 	client = pool.NewClientPool(count, count, long, long, 5*time.Second, code, listener.Addr().String())
 	go client.ClientManager()
 	for server.Active() < count || client.Active() < count {
-		time.Sleep(time.Millisecond)
+		time.Sleep(2 * time.Millisecond)
 	}
 	return server, client
 }
