@@ -22,12 +22,13 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod stream;
 mod threads;
 
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
@@ -37,6 +38,7 @@ use npws_driver::Runtime;
 use smol::Executor;
 use socket2::SockRef;
 
+pub use self::stream::TcpStream;
 use self::threads::Threads;
 
 /// A pool that dials, on smol.
@@ -127,7 +129,7 @@ impl fmt::Debug for Smol {
 impl Runtime for Smol {
     const READS_ASK_KERNEL: bool = true;
 
-    type Stream = Async<TcpStream>;
+    type Stream = TcpStream;
     type Listener = Async<TcpListener>;
 
     fn current() -> io::Result<Self> {
@@ -159,7 +161,7 @@ impl Runtime for Smol {
     }
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
-        Async::<TcpStream>::connect(addr).await
+        Ok(TcpStream(Async::<std::net::TcpStream>::connect(addr).await?))
     }
 
     fn listen(&self, listener: TcpListener) -> io::Result<Self::Listener> {
@@ -167,11 +169,12 @@ impl Runtime for Smol {
     }
 
     async fn accept(&self, listener: &Self::Listener) -> io::Result<(Self::Stream, SocketAddr)> {
-        listener.accept().await
+        let (stream, peer) = listener.accept().await?;
+        Ok((TcpStream(stream), peer))
     }
 
     fn socket(stream: &Self::Stream) -> SockRef<'_> {
-        SockRef::from(stream)
+        SockRef::from(&stream.0)
     }
 }
 
