@@ -19,6 +19,7 @@ use npws_core::{CloseReason, ConnectionId, Instant, Link, LinkOutput, PeerGenera
 use tungstenite::Error;
 
 use self::replay::Replay;
+use self::send::Unsent;
 pub(crate) use self::send::close_message;
 use crate::early_data::Share;
 use crate::gate::{Direct, Gate};
@@ -66,7 +67,7 @@ pub(crate) struct Wire {
     seen: u64,
     /// Whether the link knows that the gate has stopped reading.
     stopped: bool,
-    unflushed: bool,
+    unsent: Unsent,
     goodbye: Goodbye,
     failure: Option<Arc<Error>>,
 }
@@ -103,7 +104,7 @@ impl Wire {
             established: None,
             seen: 0,
             stopped: false,
-            unflushed: false,
+            unsent: Unsent::Nothing,
             goodbye: Goodbye::NotDue,
             failure: None,
         }

@@ -118,18 +118,17 @@ impl Connection {
 
     /// Looks first for what the peer sends, or else only if what is to be sent has to wait.
     fn poll_all_sent(&mut self, cx: &mut Context<'_>, looks_first: bool) -> Poll<io::Result<()>> {
-        self.signal.register_writer(cx);
-        let flushed = if looks_first { Poll::Pending } else { self.poll_flush_wire() };
-        let flushed = if flushed.is_pending() {
+        let mut flushed = if looks_first { Poll::Pending } else { self.poll_flush_wire() };
+        if flushed.is_pending() {
+            self.signal.register_writer(cx);
             // A reader that waits has been woken by what made the signal rise.
             let _ = self.drive(READ_AT_ONCE);
-            self.poll_flush_wire()
-        } else {
-            flushed
-        };
-        ready!(flushed).map_err(|error| self.write_failed(error))?;
-        self.signal.forget_writer();
-        Poll::Ready(Ok(()))
+            flushed = self.poll_flush_wire();
+            if flushed.is_ready() {
+                self.signal.forget_writer();
+            }
+        }
+        flushed.map(|sent| sent.map_err(|error| self.write_failed(error)))
     }
 
     fn depart(&mut self, departure: Departure) {

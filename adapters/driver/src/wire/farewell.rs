@@ -10,6 +10,7 @@ use futures::{AsyncWriteExt, StreamExt, future};
 use npws_core::{CloseReason, PeerGeneration, Role};
 use tungstenite::Error;
 
+use super::send::Unsent;
 use super::{MESSAGES_PER_POLL, Wire, close_message};
 use crate::clock::Clock;
 use crate::gate::Gate;
@@ -25,7 +26,7 @@ impl Wire {
     }
 
     async fn say_goodbye(&mut self, clock: &Clock) -> Result<(), Error> {
-        self.unflushed = true;
+        self.unsent = Unsent::Frames;
         poll_fn(|cx| self.poll_flush(cx)).await?;
         let has_heard = matches!(
             self.link.end(),

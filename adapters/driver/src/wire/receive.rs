@@ -10,6 +10,7 @@ use npws_core::{Instant, Violation};
 use tungstenite::error::ProtocolError;
 use tungstenite::{Error, Message};
 
+use super::send::Unsent;
 use super::{FRAME_ROOM, Wire, close_message};
 use crate::early_data::Share;
 
@@ -89,7 +90,7 @@ impl Wire {
             }
             Message::Ping(_) => {
                 self.socket.get_mut().settle_control();
-                self.unflushed = true;
+                self.unsent = Unsent::Frames;
                 self.link.handle_ping(now);
             }
             Message::Pong(_) => {
@@ -98,7 +99,7 @@ impl Wire {
             }
             Message::Close(frame) => {
                 // Not settled: who asks for whole messages gets to see it.
-                self.unflushed = true;
+                self.unsent = Unsent::Frames;
                 self.link.handle_close(now, frame.map(|frame| frame.code.into()));
             }
             // Tungstenite takes such frames and never gives any.

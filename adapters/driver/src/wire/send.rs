@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures::Sink;
+use futures::{AsyncWrite, Sink};
 use npws_core::{LinkMessage, Role};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::{Error, Message};
@@ -13,16 +13,26 @@ use tungstenite::{Error, Message};
 use super::{Goodbye, Wire};
 use crate::runtime::Background;
 
+/// What may still be in this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unsent {
+    Nothing,
+    /// The user's data, of which tungstenite does not know.
+    Data,
+    /// Frames of tungstenite's, and perhaps data.
+    Frames,
+}
+
 impl Wire {
     pub(crate) fn start_send(&mut self, message: Message) -> Result<(), Error> {
-        self.unflushed = true;
+        self.unsent = Unsent::Frames;
         Pin::new(&mut self.socket).start_send(message)
     }
 
     /// Sends of `bufs`, which are the user's, what may leave at once, and ends with how many bytes that are. All that was
     /// sent before must have been flushed.
     pub(crate) fn send_data(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Result<usize, Error> {
-        self.unflushed = true;
+        self.unsent = self.unsent.max(Unsent::Data);
         // RFC 6455 section 10.3: nobody may be able to foresee it.
         let mask = matches!(self.role, Role::Client).then(rand::random);
         Ok(self.socket.get_mut().send_data(cx, mask, bufs)?)
@@ -35,15 +45,18 @@ impl Wire {
 
     /// From now on data leaves at once, and what waits does with the next flush.
     pub(crate) fn write_at_once(&mut self) {
-        self.unflushed = true;
+        self.unsent = self.unsent.max(Unsent::Data);
         self.socket.get_mut().transport_mut().socket_mut().write_at_once();
     }
 
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            if self.unflushed {
-                let flushed = ready!(Pin::new(&mut self.socket).poll_flush(cx));
-                self.unflushed = false;
+            if self.unsent > Unsent::Nothing {
+                let flushed = match self.unsent {
+                    Unsent::Frames => ready!(Pin::new(&mut self.socket).poll_flush(cx)),
+                    _ => ready!(Pin::new(self.socket.get_mut()).poll_flush(cx)).map_err(Error::Io),
+                };
+                self.unsent = Unsent::Nothing;
                 if self.goodbye != Goodbye::Said {
                     flushed?;
                 }
