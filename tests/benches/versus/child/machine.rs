@@ -41,7 +41,8 @@ impl Bed {
         let mut bed = Self { machine, idle: Vec::new(), taken: Vec::new(), random: Random(1), now: Instant::ZERO };
         for _ in 0..taken {
             bed.arrive();
-            bed.take();
+            let key = bed.choose();
+            bed.take(key);
         }
         for _ in 0..idle {
             bed.arrive();
@@ -57,26 +58,32 @@ impl Bed {
         accept
     }
 
-    fn accepted(&mut self, accept: AcceptId) {
+    fn accepted(&mut self, accept: AcceptId) -> ConnectionKey {
         let key = self.machine.handle_accepted(self.now, accept, PeerGeneration::V2, 7);
         self.drain();
-        self.idle.push(key.expect("it was admitted"));
+        key.expect("it was admitted")
     }
 
     pub(super) fn arrive(&mut self) {
         let accept = self.admit();
-        self.accepted(accept);
+        let key = self.accepted(accept);
+        self.idle.push(key);
     }
 
-    pub(super) fn take(&mut self) {
+    /// One that is idle, which is to be taken.
+    pub(super) fn choose(&mut self) -> ConnectionKey {
         let at = self.random.next() as usize % self.idle.len();
         let key = self.idle.swap_remove(at);
+        self.taken.push(key);
+        key
+    }
+
+    pub(super) fn take(&mut self, key: ConnectionKey) {
         let waiter = self.machine.take(self.now, key.id(), Duration::ZERO);
         self.drain();
         let taken = self.machine.complete(self.now, waiter).expect("it is idle").expect("it is idle");
         self.drain();
         assert_eq!(taken.connection, 7);
-        self.taken.push(key);
     }
 
     /// The end of one that was taken.
@@ -99,9 +106,10 @@ pub(super) fn run(player: &str) {
     let (mut takes, mut arrivals) = (Duration::ZERO, Duration::ZERO);
     let cpu = usage::cpu();
     for batch in 0..BATCHES {
+        let chosen: Vec<ConnectionKey> = (0..BATCH).map(|_| bed.choose()).collect();
         let begin = usage::cpu();
-        for _ in 0..BATCH {
-            bed.take();
+        for key in chosen {
+            bed.take(key);
         }
         let took = usage::cpu() - begin;
         for _ in 0..BATCH {
@@ -109,10 +117,9 @@ pub(super) fn run(player: &str) {
         }
         let accepts: Vec<AcceptId> = (0..BATCH).map(|_| bed.admit()).collect();
         let begin = usage::cpu();
-        for accept in accepts {
-            bed.accepted(accept);
-        }
+        let came: Vec<ConnectionKey> = accepts.into_iter().map(|accept| bed.accepted(accept)).collect();
         let arrived = usage::cpu() - begin;
+        bed.idle.extend(came);
         if batch >= BATCHES / 10 {
             (takes, arrivals) = (takes + took, arrivals + arrived);
         }

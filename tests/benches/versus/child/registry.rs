@@ -17,7 +17,10 @@ pub(super) fn run(player: &str) {
         "npws/core" => {
             let bed = Mutex::new(Bed::new(SIZE, SIZE));
             measure(|| {
-                bed.lock().expect("nobody panics").take();
+                let mut locked = bed.lock().expect("nobody panics");
+                let key = locked.choose();
+                locked.take(key);
+                drop(locked);
                 bed.lock().expect("nobody panics").release();
                 bed.lock().expect("nobody panics").arrive();
             });
