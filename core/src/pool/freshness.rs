@@ -17,7 +17,7 @@ impl<C> Exchange<C> {
             Some(Standing::Held) => return true,
             // Who was proved for this very offer is fresh enough, or a short limit would ask again and again, unless this
             // end has slept since.
-            Some(Standing::Idle) if !self.registry.is_proved(key, now) => {}
+            Some(Standing::Idle) if !self.is_proved(now, key) => {}
             _ => return false,
         }
         if self.registry.peer(key) != Some(PeerGeneration::V2) {
@@ -39,8 +39,15 @@ impl<C> Exchange<C> {
         if self.is_open() && self.registry.standing(key) == Some(Standing::Held) {
             self.registry.set_standing(key, Standing::Idle);
             self.pair(key);
-            self.registry.mark_proved(key, now + self.config.link.pong_timeout);
+            if let Some(waiter) = self.registry.offered_to(key) {
+                self.waiters.mark_proved(waiter, now + self.config.link.pong_timeout);
+            }
         }
+    }
+
+    /// Whether it was offered because it had been proved alive, and counts as that.
+    fn is_proved(&self, now: Instant, key: ConnectionKey) -> bool {
+        self.registry.offered_to(key).is_some_and(|waiter| self.waiters.is_proved(now, waiter))
     }
 
     /// A connection is dead. Says whether it was offered.

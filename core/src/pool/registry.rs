@@ -6,6 +6,7 @@ mod taken;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::net::IpAddr;
+use core::num::NonZeroU64;
 
 use hashbrown::hash_map::Entry as Slot;
 
@@ -69,10 +70,8 @@ struct Entry<C> {
     address: Option<IpAddr>,
     standing: Standing,
     /// When its peer took it, counted in claims.
-    turn: Option<u64>,
+    turn: Option<NonZeroU64>,
     offered_to: Option<WaiterId>,
-    /// Until when it counts as alive, if it was offered because it had just been proved so.
-    proved: Option<Instant>,
     connection: C,
 }
 
@@ -101,7 +100,7 @@ pub(super) struct Registry<C> {
     by_id: KeyedMap<ConnectionId, Entry<C>>,
     pub(super) idle: Idle,
     /// What the peer took and nobody is offered, in the order in which it did.
-    acceptable: BTreeMap<u64, ConnectionKey>,
+    acceptable: BTreeMap<NonZeroU64, ConnectionKey>,
     retained: BTreeSet<(Instant, ConnectionKey)>,
     taken: InUse,
     /// The addresses of connections that left, taken or not, until somebody asks.
@@ -110,7 +109,7 @@ pub(super) struct Registry<C> {
     offered: usize,
     claimed: usize,
     next_age: u64,
-    next_turn: u64,
+    next_turn: NonZeroU64,
     /// How many connections had come when the youngest that died idle did.
     youngest_death: u64,
     taken_total: u64,
@@ -130,7 +129,7 @@ impl<C> Registry<C> {
             offered: 0,
             claimed: 0,
             next_age: 0,
-            next_turn: 0,
+            next_turn: NonZeroU64::MIN,
             youngest_death: 0,
             taken_total: 0,
             closed_total: 0,
@@ -178,7 +177,6 @@ impl<C> Registry<C> {
             standing: Standing::Idle,
             turn: None,
             offered_to: None,
-            proved: None,
             connection,
         };
         let former = self.by_id.insert(id, entry);
@@ -252,18 +250,6 @@ impl<C> Registry<C> {
         self.look(key).and_then(|entry| entry.offered_to)
     }
 
-    /// Whether it was offered because it had been proved alive, and counts as that.
-    pub(super) fn is_proved(&self, key: ConnectionKey, now: Instant) -> bool {
-        self.look(key).is_some_and(|entry| entry.proved.is_some_and(|until| now <= until))
-    }
-
-    /// Remembers, for as long as it is offered, until when a connection counts as alive.
-    pub(super) fn mark_proved(&mut self, key: ConnectionKey, until: Instant) {
-        if let Some(entry) = self.entry(key) {
-            entry.proved = entry.offered_to.map(|_| until);
-        }
-    }
-
     pub(super) fn offer(&mut self, key: ConnectionKey, waiter: WaiterId) {
         let Some(entry) = self.entry(key) else { return };
         debug_assert!(entry.offered_to.is_none(), "{key:?} is offered twice");
@@ -280,7 +266,6 @@ impl<C> Registry<C> {
         if entry.offered_to.take().is_none() {
             return;
         }
-        entry.proved = None;
         let (lane, standing, turn) = (entry.lane, entry.standing, entry.turn);
         self.offered -= 1;
         self.count_in(key, lane, standing, turn);
@@ -298,7 +283,7 @@ impl<C> Registry<C> {
             entry.turn = Some(next_turn);
         }
         let turn = entry.turn;
-        self.next_turn += u64::from(is_claim);
+        self.next_turn = next_turn.saturating_add(u64::from(is_claim));
         if offered_to.is_none() {
             self.count_out(key, lane, former, former_turn);
             self.count_in(key, lane, standing, turn);
@@ -362,7 +347,7 @@ impl<C> Registry<C> {
         Some(entry)
     }
 
-    fn count_in(&mut self, key: ConnectionKey, lane: Lane, standing: Standing, turn: Option<u64>) {
+    fn count_in(&mut self, key: ConnectionKey, lane: Lane, standing: Standing, turn: Option<NonZeroU64>) {
         match standing {
             Standing::Idle => self.idle.insert(lane, key),
             Standing::Held => self.idle.hold(lane),
@@ -374,7 +359,7 @@ impl<C> Registry<C> {
         }
     }
 
-    fn count_out(&mut self, key: ConnectionKey, lane: Lane, standing: Standing, turn: Option<u64>) {
+    fn count_out(&mut self, key: ConnectionKey, lane: Lane, standing: Standing, turn: Option<NonZeroU64>) {
         match standing {
             Standing::Idle => self.idle.remove(lane, key),
             Standing::Held => self.idle.let_go(lane),

@@ -1,6 +1,7 @@
 //! Pending takes, first come first served.
 
 use alloc::collections::BTreeSet;
+use core::num::NonZeroU64;
 
 use super::registry::ConnectionKey;
 use crate::keyed::{Key, KeyedMap};
@@ -18,7 +19,7 @@ use crate::{ConnectionId, Instant, TakeError};
 /// # Ok::<(), npws_core::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WaiterId(u64);
+pub struct WaiterId(NonZeroU64);
 
 /// Which connection a waiter wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,8 @@ struct Waiter {
     want: Want,
     deadline: Instant,
     progress: Progress,
+    /// Until when what it is offered counts as alive, if that was proved just before.
+    proved: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -50,7 +53,7 @@ pub(super) struct Waiters {
     next: BTreeSet<WaiterId>,
     claimed: BTreeSet<WaiterId>,
     deadlines: BTreeSet<(Instant, WaiterId)>,
-    issued: u64,
+    next_id: NonZeroU64,
 }
 
 impl Waiters {
@@ -61,15 +64,15 @@ impl Waiters {
             next: BTreeSet::new(),
             claimed: BTreeSet::new(),
             deadlines: BTreeSet::new(),
-            issued: 0,
+            next_id: NonZeroU64::MIN,
         }
     }
 
     /// Whose outcome is known already stands in no queue.
     pub(super) fn add(&mut self, want: Want, deadline: Instant, progress: Progress) -> WaiterId {
-        let waiter = WaiterId(self.issued);
-        self.issued += 1;
-        self.all.insert(waiter, Waiter { want, deadline, progress });
+        let waiter = WaiterId(self.next_id);
+        self.next_id = self.next_id.saturating_add(1);
+        self.all.insert(waiter, Waiter { want, deadline, progress, proved: None });
         if progress == Progress::Waiting {
             self.enqueue(waiter, want, deadline);
         }
@@ -96,7 +99,10 @@ impl Waiters {
 
     /// The waiter that has waited longest for `id`.
     pub(super) fn first_by_id(&self, id: ConnectionId) -> Option<WaiterId> {
-        self.by_id.range((id, WaiterId(0))..=(id, WaiterId(u64::MAX))).next().map(|(_, waiter)| *waiter)
+        self.by_id
+            .range((id, WaiterId(NonZeroU64::MIN))..=(id, WaiterId(NonZeroU64::MAX)))
+            .next()
+            .map(|(_, waiter)| *waiter)
     }
 
     /// The waiter that has waited longest for whatever comes next.
@@ -147,12 +153,24 @@ impl Waiters {
     pub(super) fn set_progress(&mut self, waiter: WaiterId, progress: Progress) {
         let Some(entry) = self.all.get_mut(&waiter) else { return };
         let former = core::mem::replace(&mut entry.progress, progress);
+        entry.proved = None;
         let Waiter { want, deadline, .. } = *entry;
         match (former == Progress::Waiting, progress == Progress::Waiting) {
             (true, false) => self.dequeue(waiter, want, deadline),
             (false, true) => self.enqueue(waiter, want, deadline),
             _ => {}
         }
+    }
+
+    /// What the waiter is offered counts as alive until then, for as long as it is offered.
+    pub(super) fn mark_proved(&mut self, waiter: WaiterId, until: Instant) {
+        if let Some(entry) = self.all.get_mut(&waiter) {
+            entry.proved = Some(until);
+        }
+    }
+
+    pub(super) fn is_proved(&self, now: Instant, waiter: WaiterId) -> bool {
+        self.all.get(&waiter).is_some_and(|entry| entry.proved.is_some_and(|until| now <= until))
     }
 
     /// Forgets a waiter and says how far it had come.

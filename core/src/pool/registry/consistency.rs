@@ -31,7 +31,6 @@ impl<C> Registry<C> {
                 }
                 _ => {}
             }
-            assert!(entry.proved.is_none() || !is_free, "{key:?} was proved for an offer that there is not");
             let retained = match entry.standing {
                 Standing::Retained { until } => entry.offered_to.is_none() && self.retained.contains(&(until, key)),
                 _ => false,
