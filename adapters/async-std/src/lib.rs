@@ -25,12 +25,13 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
 
-use async_std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use async_io::Async;
+use async_std::net::ToSocketAddrs;
 use async_std::task;
-use npws_driver::Runtime;
+use npws_driver::{AsyncIoStream, Runtime};
 use socket2::SockRef;
 
 /// A pool that dials, on async-std.
@@ -79,7 +80,7 @@ pub type ServerPool = npws_driver::ServerPool<AsyncStd>;
 /// ```
 pub type Listener = npws_driver::Listener<AsyncStd>;
 
-/// async-std's global runtime.
+/// async-std's global runtime, whose sockets wait by async-io.
 ///
 /// ```
 /// use npws_async_std::{AsyncStd, ClientPool};
@@ -96,8 +97,8 @@ pub struct AsyncStd;
 impl Runtime for AsyncStd {
     const READS_ASK_KERNEL: bool = true;
 
-    type Stream = TcpStream;
-    type Listener = TcpListener;
+    type Stream = AsyncIoStream;
+    type Listener = Async<TcpListener>;
 
     fn current() -> io::Result<Self> {
         Ok(Self)
@@ -120,19 +121,19 @@ impl Runtime for AsyncStd {
     }
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
-        TcpStream::connect(addr).await
+        Ok(AsyncIoStream(Async::<TcpStream>::connect(addr).await?))
     }
 
-    fn listen(&self, listener: std::net::TcpListener) -> io::Result<Self::Listener> {
-        listener.set_nonblocking(true)?;
-        Ok(listener.into())
+    fn listen(&self, listener: TcpListener) -> io::Result<Self::Listener> {
+        Async::new(listener)
     }
 
     async fn accept(&self, listener: &Self::Listener) -> io::Result<(Self::Stream, SocketAddr)> {
-        listener.accept().await
+        let (stream, peer) = listener.accept().await?;
+        Ok((AsyncIoStream(stream), peer))
     }
 
     fn socket(stream: &Self::Stream) -> SockRef<'_> {
-        SockRef::from(stream)
+        SockRef::from(&stream.0)
     }
 }

@@ -6,6 +6,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+#[cfg(feature = "async-io")]
+mod async_io_stream;
 mod client;
 mod clock;
 mod connection;
@@ -38,6 +40,8 @@ mod upgrade;
 mod wire;
 mod write_behind;
 
+#[cfg(feature = "async-io")]
+pub use async_io_stream::AsyncIoStream;
 pub use async_tungstenite;
 pub use client::{ClientPool, ClientPoolBuilder, ConnectError, DialTarget, Dials};
 pub use connection::{Connection, IntoWebSocketError, StreamError};

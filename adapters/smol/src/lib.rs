@@ -22,23 +22,21 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod stream;
 mod threads;
 
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
 
 use async_io::{Async, Timer};
-use npws_driver::Runtime;
+use npws_driver::{AsyncIoStream, Runtime};
 use smol::Executor;
 use socket2::SockRef;
 
-pub use self::stream::TcpStream;
 use self::threads::Threads;
 
 /// A pool that dials, on smol.
@@ -129,7 +127,7 @@ impl fmt::Debug for Smol {
 impl Runtime for Smol {
     const READS_ASK_KERNEL: bool = true;
 
-    type Stream = TcpStream;
+    type Stream = AsyncIoStream;
     type Listener = Async<TcpListener>;
 
     fn current() -> io::Result<Self> {
@@ -161,7 +159,7 @@ impl Runtime for Smol {
     }
 
     async fn connect(&self, addr: SocketAddr) -> io::Result<Self::Stream> {
-        Ok(TcpStream(Async::<std::net::TcpStream>::connect(addr).await?))
+        Ok(AsyncIoStream(Async::<TcpStream>::connect(addr).await?))
     }
 
     fn listen(&self, listener: TcpListener) -> io::Result<Self::Listener> {
@@ -170,7 +168,7 @@ impl Runtime for Smol {
 
     async fn accept(&self, listener: &Self::Listener) -> io::Result<(Self::Stream, SocketAddr)> {
         let (stream, peer) = listener.accept().await?;
-        Ok((TcpStream(stream), peer))
+        Ok((AsyncIoStream(stream), peer))
     }
 
     fn socket(stream: &Self::Stream) -> SockRef<'_> {

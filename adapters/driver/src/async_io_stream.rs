@@ -1,28 +1,28 @@
 //! async-io's TCP socket, with one system call less whenever it has to wait.
 
 use std::io::{self, IoSlice, Read};
-use std::net::TcpStream as StdStream;
+use std::net::TcpStream;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
-use smol::io::{AsyncRead, AsyncWrite};
+use futures::{AsyncRead, AsyncWrite};
 
 /// A TCP socket of async-io's.
 ///
 /// Its own reads ask the kernel a second time before they wait, for it takes the event that woke the task for a new one.
 ///
 /// ```
-/// use npws_smol::TcpStream;
+/// use npws_driver::AsyncIoStream;
 ///
-/// fn peer(stream: &TcpStream) -> std::io::Result<std::net::SocketAddr> {
+/// fn peer(stream: &AsyncIoStream) -> std::io::Result<std::net::SocketAddr> {
 ///     stream.0.get_ref().peer_addr()
 /// }
 /// ```
 #[derive(Debug)]
-pub struct TcpStream(pub Async<StdStream>);
+pub struct AsyncIoStream(pub Async<TcpStream>);
 
-impl AsyncRead for TcpStream {
+impl AsyncRead for AsyncIoStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         loop {
             match self.0.get_ref().read(buf) {
@@ -37,7 +37,7 @@ impl AsyncRead for TcpStream {
     }
 }
 
-impl AsyncWrite for TcpStream {
+impl AsyncWrite for AsyncIoStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.0).poll_write(cx, buf)
     }
