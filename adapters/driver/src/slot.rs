@@ -151,8 +151,9 @@ impl Slot {
     fn look_again(&self, state: &mut State, now: Instant, told_all: bool, max_staleness: Option<Duration>) -> Handover {
         let closed = |reason| Handover::Event(WatchEvent::Closed(reason));
         let Some(mut wire) = state.wire.take() else { return closed(CloseReason::Taken) };
-        // No deadline of its own comes before the one that is armed.
-        let is_due = state.armed.is_none_or(|(armed, _)| armed <= now);
+        // No deadline of its own comes before the one that is armed, if one is.
+        let due = state.armed.map_or_else(|| wire.poll_timeout(), |(armed, _)| Some(armed));
+        let is_due = due.is_some_and(|due| due <= now);
         let handover = if told_all && self.is_quiet() && !is_due {
             debug_assert!(wire.death().is_none(), "the machine knows of it");
             None
@@ -344,6 +345,24 @@ mod tests {
         assert!(poll(&shared, &slot).is_pending());
         assert!(shared.link_timers.first().is_some(), "it is armed again");
     }
+    #[test]
+    fn a_connection_to_which_nothing_has_come_is_not_asked_again() {
+        for keepalive in [None, Some(Duration::from_secs(30))] {
+            for told_all in [false, true] {
+                let shared = shared();
+                let config = LinkConfig { keepalive, max_idle_age: None, ..LinkConfig::default() };
+                let (wire, far) = established_client(PeerGeneration::V2, config);
+                let slot = Slot::new(ID, Box::new(wire));
+                assert!(poll(&shared, &slot).is_pending());
+                // As if a sentinel would have told.
+                slot.is_posted.store(true, Ordering::Relaxed);
+                let before = far.reads();
+                assert!(matches!(slot.hand_over(shared.clock.now(), told_all, None), Handover::Alive(_)));
+                assert_eq!(far.reads() > before, !told_all, "{keepalive:?}");
+            }
+        }
+    }
+
     #[test]
     fn what_a_taken_connection_holds_of_the_early_data_is_the_others_before_it_is_used() {
         for told_all in [false, true] {
