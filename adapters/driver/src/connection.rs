@@ -36,8 +36,8 @@ use crate::wire::Wire;
 ///
 /// **Writing** sends at most 64 KiB a message, at once. Small writes that follow each other within microseconds leave
 /// together, up to 16 KiB of them, once the task that writes lets others have their turn; a flush or a read that has to
-/// wait sends them at once. Otherwise a flush is needed only to know that all has left this process, or when nobody will
-/// read or write for a while after a write to a peer that is slow to read.
+/// wait sends them at once. So a flush is needed to know that all has left this process, before the thread is blocked or
+/// the runtime stops running, and when nobody will read or write for a while after a write to a peer that is slow to read.
 ///
 /// **Closing the write half**, by `poll_close` of futures or `shutdown` of tokio, tells the peer that all has been sent.
 /// Between v2 peers it ends this direction only: the peer reads the end of the stream and can go on writing. A v1 peer

@@ -9,6 +9,7 @@ use futures::task::AtomicWaker;
 use npws_core::{CloseReason, ConnectionId, ConnectionKey, Instant, Pool as Machine, Side};
 
 use crate::clock::Clock;
+use crate::early_data::Share;
 use crate::link_timers::Alarm;
 use crate::runtime::Background;
 use crate::sentinel::Sentinel;
@@ -63,7 +64,8 @@ struct State {
 /// What is found of a connection at the moment when it is to be handed out.
 #[derive(Debug)]
 pub(crate) enum Handover {
-    Alive(Box<Wire>),
+    /// With what it held of the pool's early data, which is the others' once that is dropped.
+    Alive(Box<Wire>, Option<Share>),
     /// Its peer has not been heard of for longer than wanted.
     Stale,
     /// Something happened to it that the machine does not know yet.
@@ -142,7 +144,7 @@ impl Slot {
     pub(crate) fn hand_over(&self, now: Instant, told_all: bool, max_staleness: Option<Duration>) -> Handover {
         let handover = self.look_again(&mut self.lock(), now, told_all, max_staleness);
         // Its watcher has more to do, unless it is over: then whoever takes need not wait for it to be woken.
-        if !matches!(handover, Handover::Alive(_)) {
+        if !matches!(handover, Handover::Alive(..)) {
             self.ring();
         }
         handover
@@ -174,10 +176,8 @@ impl Slot {
                 handover
             }
             None => {
-                if state.has_share {
-                    wire.release_share();
-                }
-                Handover::Alive(wire)
+                let share = if state.has_share { wire.release_share() } else { None };
+                Handover::Alive(wire, share)
             }
         }
     }
@@ -321,7 +321,7 @@ mod tests {
         let (taken, _far) = watched(&shared);
         let (closed, _far) = watched(&shared);
         assert!(shared.link_timers.first().is_some());
-        assert!(matches!(taken.hand_over(shared.clock.now(), false, None), Handover::Alive(_)));
+        assert!(matches!(taken.hand_over(shared.clock.now(), false, None), Handover::Alive(..)));
         closed.dispose(&*shared.background, &shared.clock, shared.close_timeout);
         for slot in [taken, closed] {
             assert_eq!(poll(&shared, &slot), Poll::Ready(None));
@@ -357,7 +357,7 @@ mod tests {
                 // As if a sentinel would have told.
                 slot.is_posted.store(true, Ordering::Relaxed);
                 let before = far.reads();
-                assert!(matches!(slot.hand_over(shared.clock.now(), told_all, None), Handover::Alive(_)));
+                assert!(matches!(slot.hand_over(shared.clock.now(), told_all, None), Handover::Alive(..)));
                 assert_eq!(far.reads() > before, !told_all, "{keepalive:?}");
             }
         }
@@ -380,7 +380,8 @@ mod tests {
             // As if a sentinel would have told.
             first.is_posted.store(told_all, Ordering::Relaxed);
             let handover = first.hand_over(shared.clock.now(), told_all, None);
-            assert!(matches!(handover, Handover::Alive(_)));
+            assert!(matches!(handover, Handover::Alive(..)));
+            drop(handover);
             while poll(&shared, &second).is_ready() {}
             assert!(far.unread() < unread, "{told_all}");
         }

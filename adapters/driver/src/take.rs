@@ -8,6 +8,7 @@ use std::time::Duration;
 use npws_core::{ConnectionKey, Instant, Pool as Machine, Side, TakeError, WaiterId};
 
 use crate::connection::Connection;
+use crate::early_data::Share;
 use crate::sentinel::Sentinel;
 use crate::shared::{Driven, Shared, State};
 use crate::slot::{Handover, Slot, report};
@@ -44,7 +45,8 @@ pub(crate) async fn take<D: Driven>(
         None => poll_fn(|cx| poll(shared, waiter, max_staleness, cx)).await,
     };
     pending.waiter = None;
-    let Found { now, key, slot, mut wire } = outcome?;
+    let Found { now, key, slot, mut wire, share } = outcome?;
+    drop(share);
     if kind == Kind::Next {
         wire.announce(now);
         // What the socket does not take at once leaves with the first read or write.
@@ -61,6 +63,8 @@ struct Found {
     key: ConnectionKey,
     slot: Arc<Slot>,
     wire: Box<Wire>,
+    /// Dropped without a lock: it wakes others.
+    share: Option<Share>,
 }
 
 /// What a take ends with.
@@ -113,9 +117,9 @@ fn attempt<S: Side<Arc<Slot>>>(
     while let Some((key, slot)) = state.machine.offered(waiter) {
         let told_all = hear(&state.machine, sentinel, &mut state.heard, now);
         match slot.hand_over(now, told_all, staleness.take()) {
-            Handover::Alive(wire) => {
+            Handover::Alive(wire, share) => {
                 let completed = state.machine.complete(now, waiter)?;
-                return Some(completed.map(|taken| Found { now, key, slot: taken.connection, wire }));
+                return Some(completed.map(|taken| Found { now, key, slot: taken.connection, wire, share }));
             }
             Handover::Stale if state.machine.handle_stale(now, key) => {
                 staleness = max_staleness;

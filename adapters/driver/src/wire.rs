@@ -199,7 +199,7 @@ impl Wire {
     pub(crate) fn take(&mut self, now: Instant) {
         self.link.take(now);
         self.taken = true;
-        self.release_share();
+        self.share = None;
         self.socket.get_mut().set_budget(None);
     }
 
@@ -208,9 +208,9 @@ impl Wire {
         self.share.as_ref().is_some_and(Share::is_known)
     }
 
-    /// What it holds counts for the pool no more.
-    pub(crate) fn release_share(&mut self) {
-        self.share = None;
+    /// What it holds counts for the pool no more once this is dropped.
+    pub(crate) fn release_share(&mut self) -> Option<Share> {
+        self.share.take()
     }
 
     pub(crate) fn peer_generation(&self) -> PeerGeneration {

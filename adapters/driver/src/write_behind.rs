@@ -14,13 +14,14 @@ use crate::socket::Io;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
-/// How much waits at most: what fits into one record of TLS.
+/// How much waits at most.
 const TOGETHER: usize = 16 * 1024;
 
 /// Holds back what is written while it is on, and has a task send it: when that gets its turn, the writer has either
 /// written more, which leaves by the same system call, or has nothing more to write.
 ///
-/// So nothing stays behind, whatever the writer does next. Whoever wants it sent at once turns it off and flushes.
+/// So nothing stays behind, whatever the writer does next, if the runtime goes on. Whoever wants it sent at once turns it
+/// off and flushes.
 pub(crate) struct WriteBehind {
     shared: Arc<Shared>,
     waker: Waker,
@@ -38,6 +39,8 @@ struct Line {
     held: Vec<u8>,
     /// Whether the sender has been called and has not come yet.
     is_called: bool,
+    /// Whether there is a sender. Its runtime may have ended, or the stream may have panicked in it.
+    is_served: bool,
 }
 
 /// What the stream wakes when it can take more.
@@ -73,8 +76,8 @@ impl Shared {
         let Some(line) = &mut *line else { return Poll::Ready(()) };
         line.is_called = false;
         self.bell.is_sender_blocked.store(true, Ordering::Release);
-        // What fails waits for whoever writes or flushes next, who fails with it.
-        if line.poll_send(&mut Context::from_waker(bell)).is_ready() {
+        // What fails is tried again by whoever sends next, who fails with it.
+        if line.poll_flush(&mut Context::from_waker(bell)).is_ready() {
             self.bell.is_sender_blocked.store(false, Ordering::Release);
         }
         Poll::Pending
@@ -102,6 +105,12 @@ impl Line {
         polled
     }
 
+    /// The stream may have a buffer of its own.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut *self.stream).poll_flush(cx)
+    }
+
     /// Says whether the sender is to be called.
     fn hold(&mut self, bufs: &[IoSlice<'_>]) -> bool {
         if self.held.capacity() == 0 {
@@ -112,15 +121,26 @@ impl Line {
     }
 }
 
+/// What the task of a sender owns.
+struct Sender(Arc<Shared>);
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        if let Some(line) = &mut *self.0.lock() {
+            line.is_served = false;
+        }
+    }
+}
+
 impl WriteBehind {
     /// It is off. Its task runs on `background` as long as there is an owner.
     pub(crate) fn new(stream: Box<dyn Io>, background: &dyn Background) -> Self {
         let bell = Arc::<Bell>::default();
         let waker = Waker::from(Arc::clone(&bell));
-        let line = Mutex::new(Some(Line { stream, held: Vec::new(), is_called: false }));
+        let line = Mutex::new(Some(Line { stream, held: Vec::new(), is_called: false, is_served: true }));
         let shared = Arc::new(Shared { line, bell });
-        let (served, bell) = (Arc::clone(&shared), waker.clone());
-        background.spawn(Box::pin(async move { poll_fn(|cx| served.poll_serve(cx, &bell)).await }));
+        let (sender, bell) = (Sender(Arc::clone(&shared)), waker.clone());
+        background.spawn(Box::pin(async move { poll_fn(|cx| sender.0.poll_serve(cx, &bell)).await }));
         Self { shared, waker, is_on: false }
     }
 
@@ -163,8 +183,9 @@ impl AsyncWrite for WriteBehind {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let length = bufs.iter().fold(0, |sum: usize, buf| sum.saturating_add(buf.len()));
-        let (is_held, mut calls) = (self.is_on && length <= TOGETHER, false);
+        let (is_small, mut calls) = (self.is_on && length <= TOGETHER, false);
         let written = self.with_line(cx, |line, cx| {
+            let is_held = is_small && line.is_served;
             if !is_held || line.held.len() + length > TOGETHER {
                 ready!(line.poll_send(cx))?;
             }
@@ -184,10 +205,7 @@ impl AsyncWrite for WriteBehind {
         if self.is_on {
             return Poll::Ready(Ok(()));
         }
-        self.with_line(cx, |line, cx| {
-            ready!(line.poll_send(cx))?;
-            Pin::new(&mut *line.stream).poll_flush(cx)
-        })
+        self.with_line(cx, Line::poll_flush)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -200,9 +218,10 @@ impl AsyncWrite for WriteBehind {
 
 impl Drop for WriteBehind {
     fn drop(&mut self) {
-        if let Some(mut line) = self.shared.lock().take() {
+        let line = self.shared.lock().take();
+        if let Some(mut line) = line {
             // As if it had left when it was written: as much as the stream takes.
-            let _ = line.poll_send(&mut Context::from_waker(Waker::noop()));
+            let _ = line.poll_flush(&mut Context::from_waker(Waker::noop()));
         }
         self.shared.bell.sender.wake();
     }
@@ -251,7 +270,8 @@ mod tests {
     #[test]
     fn turned_off_all_leaves_at_once_and_in_order() {
         for writes in [false, true] {
-            let (mut behind, mut far) = behind(1000, &Still::new());
+            let still = Still::new();
+            let (mut behind, mut far) = behind(1000, &still);
             assert!(write(&mut behind, b"held ").unwrap().is_ok());
             behind.set_on(false);
             assert_eq!(far.receive(), b"");
@@ -263,7 +283,8 @@ mod tests {
 
     #[test]
     fn more_than_may_wait_leaves_at_once_and_in_order() {
-        let (mut behind, mut far) = behind(1 << 20, &Still::new());
+        let still = Still::new();
+        let (mut behind, mut far) = behind(1 << 20, &still);
         let small = vec![1; TOGETHER / 4];
         (0..4).for_each(|_| assert!(write(&mut behind, &small).unwrap().is_ok()));
         assert_eq!(far.receive().len(), 0);
@@ -314,6 +335,34 @@ mod tests {
             turn(&still);
             assert_eq!(shared.strong_count(), 0);
         }
+    }
+
+    #[test]
+    fn what_the_stream_itself_buffers_is_flushed() {
+        for drops in [false, true] {
+            let still = Still::new();
+            let (near, mut far) = pipe(1000);
+            let mut behind = WriteBehind::new(Box::new(futures::io::BufWriter::new(near)), &still);
+            behind.set_on(true);
+            assert!(write(&mut behind, b"buffered").unwrap().is_ok());
+            if drops {
+                drop(behind);
+            } else {
+                turn(&still);
+            }
+            assert_eq!(far.receive(), b"buffered");
+        }
+    }
+
+    #[test]
+    fn without_a_sender_nothing_is_held_back() {
+        let still = Still::new();
+        let (mut behind, mut far) = behind(1000, &still);
+        assert!(write(&mut behind, b"held ").unwrap().is_ok());
+        still.end();
+        assert_eq!(far.receive(), b"");
+        assert!(write(&mut behind, b"and more").unwrap().is_ok());
+        assert_eq!(far.receive(), b"held and more");
     }
 
     #[test]

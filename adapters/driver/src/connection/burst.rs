@@ -14,6 +14,8 @@ const SOON: Duration = Duration::from_micros(25);
 pub(super) struct Burst {
     last_write: Option<Instant>,
     is_on: bool,
+    /// The last write has to wait, and will be tried again.
+    is_waiting: bool,
 }
 
 /// What becomes of a write.
@@ -30,6 +32,9 @@ pub(super) enum Departure {
 impl Burst {
     /// A write of `length` bytes.
     pub(super) fn write(&mut self, length: usize, now: impl FnOnce() -> Instant) -> Departure {
+        if std::mem::take(&mut self.is_waiting) {
+            return Departure::Unchanged;
+        }
         if length > SMALL {
             return self.end();
         }
@@ -40,6 +45,11 @@ impl Burst {
             (true, false) => Departure::AtOnce,
             _ => Departure::Unchanged,
         }
+    }
+
+    /// The write that has just begun has to wait: what comes next is not another.
+    pub(super) fn wait(&mut self) {
+        self.is_waiting = true;
     }
 
     /// The writer flushes, waits for an answer, or is done.
@@ -70,6 +80,17 @@ mod tests {
         ] {
             assert_eq!(burst.write(1, || at(micros)), departure, "{micros}");
         }
+    }
+
+    #[test]
+    fn a_write_that_is_tried_again_is_no_other_one() {
+        let mut burst = Burst::default();
+        for micros in 0..3 {
+            assert_eq!(burst.write(1, || at(micros)), Departure::Unchanged);
+            burst.wait();
+        }
+        assert_eq!(burst.write(1, || at(3)), Departure::Unchanged);
+        assert_eq!(burst.write(1, || at(4)), Departure::Together);
     }
 
     #[test]

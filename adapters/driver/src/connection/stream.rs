@@ -101,7 +101,11 @@ impl Connection {
         // At most one message waits in this process.
         // Who answers what was just read does so before the socket is asked for more.
         let is_drained = std::mem::take(&mut self.is_drained);
-        ready!(self.poll_all_sent(cx, !is_drained))?;
+        let Poll::Ready(sent) = self.poll_all_sent(cx, !is_drained) else {
+            self.burst.wait();
+            return Poll::Pending;
+        };
+        sent?;
         self.has_looked = true;
         if let Some(reason) = self.write_end() {
             return Poll::Ready(Err(self.stream_error(reason).into_write_error()));
@@ -171,7 +175,7 @@ impl Connection {
                     return Poll::Ready(Err(self.write_failed(error)));
                 }
             }
-            ready!(self.poll_flush_wire()).map_err(|error| self.write_failed(error))?;
+            ready!(self.poll_all_sent(cx, false))?;
         }
         Poll::Ready(Ok(()))
     }

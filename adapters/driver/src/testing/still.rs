@@ -36,6 +36,11 @@ impl Still {
         *self.on_spawn.lock().unwrap() = Some(Box::new(hook));
     }
 
+    /// Drops every task.
+    pub(crate) fn end(&self) {
+        self.tasks.lock().unwrap().clear();
+    }
+
     /// Lets time pass, and polls every task a few times. One that panics has ended.
     pub(crate) fn advance(&self, by: Duration) {
         self.time.advance(by);

@@ -52,14 +52,16 @@ impl Wire {
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
             if self.unsent > Unsent::Nothing {
-                let flushed = match self.unsent {
+                let frames = match self.unsent {
                     Unsent::Frames => ready!(Pin::new(&mut self.socket).poll_flush(cx)),
-                    _ => ready!(Pin::new(self.socket.get_mut()).poll_flush(cx)).map_err(Error::Io),
+                    _ => Ok(()),
                 };
-                self.unsent = Unsent::Nothing;
+                // A server's tungstenite flushes nothing more once it has seen the peer's close frame.
+                let data = ready!(Pin::new(self.socket.get_mut()).poll_flush(cx)).map_err(Error::Io);
                 if self.goodbye != Goodbye::Said {
-                    flushed?;
+                    frames.and(data)?;
                 }
+                self.unsent = Unsent::Nothing;
             }
             let Goodbye::Due(code) = self.goodbye else { return Poll::Ready(Ok(())) };
             self.goodbye = Goodbye::Said;

@@ -3,11 +3,13 @@
 mod early_data_total;
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use npws_core::{CloseReason, Instant, LinkConfig, PeerGeneration, Role, Violation};
+use tungstenite::Message;
 
 use super::{WatchEvent, Wire};
 use crate::testing::{
@@ -275,4 +277,23 @@ fn a_close_that_nobody_answers_ends_in_time() {
     time.advance(Duration::from_millis(1));
     assert!(poll_once(&mut close).is_ready());
     assert_eq!(frames(&mut far), [(0x88, vec![0x03, 0xe8])]);
+}
+
+#[test]
+fn a_flush_that_has_failed_fails_again() {
+    type Send = fn(&mut Wire, &mut Context<'_>);
+    let sends: [Send; 2] = [
+        |wire, _| assert!(wire.start_send(Message::Ping(Bytes::new())).is_err()),
+        |wire, cx| assert!(wire.send_data(cx, &[IoSlice::new(b"data")]).is_err()),
+    ];
+    for send in sends {
+        let (mut wire, far) = established_client(PeerGeneration::V2, LinkConfig::default());
+        wire.take(START);
+        drop(far);
+        let mut cx = Context::from_waker(Waker::noop());
+        send(&mut wire, &mut cx);
+        for _ in 0..2 {
+            assert!(matches!(wire.poll_flush(&mut cx), Poll::Ready(Err(_))));
+        }
+    }
 }

@@ -50,7 +50,8 @@ fn a_burst_leaves_at_once_for_whoever_flushes_closes_or_waits_for_an_answer() {
         (|connection| write(connection, &[b'x'; 10_000]).is_ready(), true),
     ];
     for (act, is_done) in acts {
-        let (mut connection, mut far) = client(&Still::new());
+        let still = Still::new();
+        let (mut connection, mut far) = client(&still);
         burst(&mut connection, &mut far);
         assert_eq!(act(&mut connection), is_done);
         assert_eq!(words(&mut far)[..3], ["two", "three", "four"]);
@@ -65,7 +66,8 @@ fn a_burst_comes_before_the_end() {
         |connection| assert!(poll_once(connection.into_websocket()).is_ready()),
     ];
     for end in ends {
-        let (mut connection, mut far) = client(&Still::new());
+        let still = Still::new();
+        let (mut connection, mut far) = client(&still);
         burst(&mut connection, &mut far);
         end(connection);
         assert_eq!(words(&mut far)[..3], ["two", "three", "four"]);

@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use npws_core::{CloseReason, LinkConfig, PeerGeneration, Role};
 
-use super::{connection, reason};
+use super::{connection, frames, reason, write};
 use crate::connection::Connection;
 use crate::socket::Socket;
-use crate::testing::{End, ID, establish, frame, pipe, wire};
+use crate::testing::{Count, End, ID, establish, frame, pipe, transport, wire};
 use crate::transport::Transport;
 
 /// Hangs up after so many writes.
@@ -70,4 +70,23 @@ fn a_peer_that_hangs_up_before_it_has_heard_all_is_a_failure() {
     smol::block_on(connection.write_all(b"all")).unwrap();
     let error = smol::block_on(AsyncWriteExt::close(&mut connection)).unwrap_err();
     assert_eq!((error.kind(), reason(&error)), (io::ErrorKind::BrokenPipe, CloseReason::Finished));
+}
+
+#[test]
+fn whoever_closes_is_woken_when_there_is_room_for_the_last_word() {
+    let (near, mut far) = pipe(100);
+    far.send(&frame(0x82, &ID.to_bytes()));
+    let mut wire = wire(transport(near), Role::Client, PeerGeneration::V2, LinkConfig::default());
+    smol::block_on(establish(&mut wire));
+    let mut connection = connection(wire);
+    // With its header it leaves no room at all.
+    assert!(matches!(write(&mut connection, &[7; 94]), Poll::Ready(Ok(94))));
+    let (woken, waker) = Count::new();
+    let mut cx = Context::from_waker(&waker);
+    assert!(Pin::new(&mut connection).poll_close(&mut cx).is_pending());
+    let before = woken.count();
+    far.receive();
+    assert!(woken.count() > before);
+    assert!(matches!(Pin::new(&mut connection).poll_close(&mut cx), Poll::Ready(Ok(()))));
+    assert_eq!(frames(&mut far), [(0x81, b"fin".to_vec())]);
 }
