@@ -4,6 +4,7 @@ mod echo;
 mod idle;
 mod link;
 mod machine;
+mod map;
 mod registry;
 mod setup;
 mod stream;
@@ -21,6 +22,7 @@ use crate::usage;
 /// Runs `row` as `player`, and prints a line for each figure.
 pub(crate) fn run(player: &str, row: &str) {
     match row {
+        "machine" if player.starts_with("HashMap") => map::run(player),
         "machine" => machine::run(player),
         "registry" => registry::run(player),
         // Its peak is that of the tunnel.

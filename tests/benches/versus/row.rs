@@ -178,7 +178,12 @@ pub(crate) fn all() -> Vec<Row> {
         row("idle-plain", "growth of memory for each of 5,000 idle pairs, after 10 s", Pools, idle(20.0, 8.0)),
         row("idle-tls", "growth of memory for each of 5,000 idle pairs over TLS, after 10 s", Pools, idle(40.0, 24.0)),
         row("idle-cpu", "CPU of 5,000 idle pairs over TLS with a keepalive of 30 s", Pools, share),
-        row("machine", "a step of core's machine", Named(&["npws/core@100,000", "core@1,000"]), machine()),
+        row(
+            "machine",
+            "a step of core's machine, and of two hash tables alone",
+            Named(&["npws/core@100,000", "core@1,000", "HashMap@100,000", "HashMap@1,000"]),
+            machine(),
+        ),
         row(
             "registry",
             "taking one of 1,000 and putting one in, with the lock",

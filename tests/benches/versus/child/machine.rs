@@ -8,8 +8,8 @@ use npws::core::{AcceptId, ConnectionKey, Instant, ServerConfig, ServerPool};
 use crate::figures::report;
 use crate::usage;
 
-const BATCH: usize = 256;
-const BATCHES: usize = 400;
+pub(super) const BATCH: usize = 256;
+pub(super) const BATCHES: usize = 400;
 
 type Ids = Box<dyn FnMut() -> [u8; 4] + Send>;
 
@@ -23,10 +23,20 @@ pub(super) struct Bed {
 }
 
 /// Knuth's MMIX generator: the same choices in each run.
-struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// One of them.
+    pub(super) fn remove<T>(&mut self, all: &mut Vec<T>) -> T {
+        let at = self.next() as usize % all.len();
+        all.swap_remove(at)
+    }
+
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 16
     }
@@ -35,10 +45,10 @@ impl Random {
 impl Bed {
     pub(super) fn new(idle: usize, taken: usize) -> Self {
         let config = ServerConfig { capacity: idle + BATCH, ..ServerConfig::default() };
-        let mut ids = Random(7);
+        let mut ids = Random::new(7);
         let ids: Ids = Box::new(move || (ids.next() as u32).to_be_bytes());
         let machine = ServerPool::new(config, ids, 7).expect("the capacity is in range");
-        let mut bed = Self { machine, idle: Vec::new(), taken: Vec::new(), random: Random(1), now: Instant::ZERO };
+        let mut bed = Self { machine, idle: Vec::new(), taken: Vec::new(), random: Random::new(1), now: Instant::ZERO };
         for _ in 0..taken {
             bed.arrive();
             let key = bed.choose();
@@ -72,8 +82,7 @@ impl Bed {
 
     /// One that is idle, which is to be taken.
     pub(super) fn choose(&mut self) -> ConnectionKey {
-        let at = self.random.next() as usize % self.idle.len();
-        let key = self.idle.swap_remove(at);
+        let key = self.random.remove(&mut self.idle);
         self.taken.push(key);
         key
     }
@@ -88,8 +97,7 @@ impl Bed {
 
     /// The end of one that was taken.
     pub(super) fn release(&mut self) {
-        let at = self.random.next() as usize % self.taken.len();
-        let key = self.taken.swap_remove(at);
+        let key = self.random.remove(&mut self.taken);
         self.machine.handle_released(self.now, key);
         self.drain();
     }
@@ -99,9 +107,14 @@ impl Bed {
     }
 }
 
-/// In CPU time, which a busy machine does not stretch. Six of ten connections are idle, since the capacity ends at 65,536; the others are taken.
+/// How many connections are idle and taken: six of ten are idle, since the capacity ends at 65,536.
+pub(super) fn sizes(player: &str) -> (usize, usize) {
+    if player.ends_with("@100,000") { (60_000, 40_000) } else { (600, 400) }
+}
+
+/// In CPU time, which a busy machine does not stretch.
 pub(super) fn run(player: &str) {
-    let (idle, taken) = if player.ends_with("@100,000") { (60_000, 40_000) } else { (600, 400) };
+    let (idle, taken) = sizes(player);
     let mut bed = Bed::new(idle, taken);
     let (mut takes, mut arrivals) = (Duration::ZERO, Duration::ZERO);
     let cpu = usage::cpu();
@@ -124,6 +137,11 @@ pub(super) fn run(player: &str) {
             (takes, arrivals) = (takes + took, arrivals + arrived);
         }
     }
+    report_steps(takes, arrivals, cpu);
+}
+
+/// Of the batches that are not for warming up.
+pub(super) fn report_steps(takes: Duration, arrivals: Duration, cpu: Duration) {
     let steps = (BATCH * (BATCHES - BATCHES / 10)) as f64;
     for (name, time) in [("take", takes), ("arrive", arrivals)] {
         report(name, time.as_secs_f64() * 1e9 / steps, (usage::cpu() - cpu).as_secs_f64());
