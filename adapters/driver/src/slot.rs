@@ -255,6 +255,10 @@ fn poll_watch<D: Driven>(shared: &Shared<D>, slot: &Arc<Slot>, cx: &mut Context<
         return Poll::Ready(None);
     };
     slot.post(wire, &shared.sentinel);
+    if wire.poll_timeout().is_some_and(|due| due <= now) {
+        // A program that was stopped may come to its timers before it hears of its sockets.
+        wire.ask_kernel();
+    }
     let polled = slot.look(wire, now);
     state.has_share = wire.has_share();
     if polled.is_ready() {

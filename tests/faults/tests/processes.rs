@@ -161,6 +161,21 @@ fn an_original_peer_that_is_stopped_and_continued_keeps_its_connections() {
     row.print(13, "nothing: no connection is lost");
 }
 
+/// Takes one at both ends. The server may be given what the client is giving up at that moment; that counts as lost.
+fn exchange_in_the_end(server: &Peer, client: &Peer) {
+    loop {
+        let taken = server.ask("take-next 30000");
+        let id = taken.strip_prefix("taken ").expect("the server has connections");
+        let answer = client.ask(&format!("take {id} 30000"));
+        if answer == taken {
+            npws_faults::takes::talk(server, client, id);
+            return [server, client].into_iter().for_each(|peer| drop(peer.ask(&format!("end {id}"))));
+        }
+        assert_eq!(answer, "error Gone(KeepaliveTimeout)");
+        server.ask(&format!("end {id}"));
+    }
+}
+
 #[test]
 fn who_was_stopped_looks_for_what_arrived_before_it_gives_up() {
     // The server has all the patience, and the client's own deadlines pass while it is stopped.
@@ -171,11 +186,11 @@ fn who_was_stopped_looks_for_what_arrived_before_it_gives_up() {
         client.stop();
         sleep(3 * SECOND / 2);
         client.resume();
-        exchange(&server, &client, 2);
+        (0..2).for_each(|_| exchange_in_the_end(&server, &client));
         full(&[&server, &client]);
     }
-    // A runtime that is stopped amid its work may look at its timers before it looks at its sockets. That costs what one
-    // stop can cost at most, and not what five do.
+    // Who is stopped with a ping that has not left yet has no pong to find. That costs what one stop can cost at most, and
+    // not what five do.
     let lost = client.stats().closed_by("KeepaliveTimeout");
     assert!(lost <= COUNT, "every pong was there in time: {:?}", client.stats());
     let row =
