@@ -304,6 +304,8 @@ impl<'a> Story<'a> {
             assert!(!self.has_finished || written == 0, "written after the goodbye");
             self.written.extend_from_slice(&bytes[..written]);
         }
+        // What is written at the same moment as what came before leaves when others have their turn.
+        self.runtime.run();
         self.check_written();
     }
 
