@@ -151,9 +151,12 @@ impl Connection {
 
     /// Who waits for the peer has nothing more to write.
     fn send_burst(&mut self) {
-        self.end_burst();
-        // Whoever writes next gets the error.
-        let _ = self.poll_flush_wire();
+        let departure = self.burst.end();
+        self.depart(departure);
+        if departure == Departure::AtOnce {
+            // Whoever writes or flushes next gets the error.
+            let _ = self.poll_flush_wire();
+        }
     }
 
     pub(super) fn poll_flush_all(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
